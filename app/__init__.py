@@ -1,0 +1,1 @@
+"""Clusterway: a REST service that creates and maintains Cisco Expressway clusters."""

@@ -1,0 +1,1 @@
+"""Runs jobs: takes them, keeps the lease, walks the steps, waits, recovers."""

@@ -1,0 +1,160 @@
+"""How procedures and steps are written.
+
+A **procedure** is data: parameters, and a function from a `Situation` to stages of steps and
+findings, in the guide's order. A **step kind** is a `Handler`: how to look whether the step's effect
+is there, and (unless it only waits) how to bring it about. Verifying is looking again, so a step that
+was interrupted anywhere is resumed by the same look that would have verified it.
+
+The engine runs a step like this, and nothing else touches a peer:
+
+    look -> met?  the effect is already there: done without an act
+         -> no    guard (refuse an unsafe act), write down "about to act" and what was seen before,
+                  act once, then look again and again until met or the limit is over
+    after a crash with "about to act" written down: look for the handler's `settle` time first; only
+    when the effect still is not there and acting again is safe, act again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from app.appliance.appliance import Appliance
+from app.domain.clock import Clock
+from app.domain.cluster import Cluster
+from app.domain.job import Attestation, StepFailure, StepRecord
+from app.domain.peer import Peer
+from app.domain.plan import PlannedStep
+from app.domain.procedure import Draft, Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look saw.
+
+    `seen` is JSON evidence without secrets; `note` is one line for people (`3 calls left`);
+    `progress` runs from 0 to 1. `failure` says that waiting longer will not help.
+    `skipped` marks a step whose condition does not hold (no restart is required).
+    """
+
+    met: bool
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    progress: float | None = None
+    skipped: bool = False
+    failure: StepFailure | None = None
+
+
+class StepFailed(Exception):
+    """Raised by a look, guard or act when the step cannot succeed; carries the words to show."""
+
+    def __init__(self, failure: StepFailure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class BackupStore(Protocol):
+    """Where a step puts a backup: encrypted, streamed, tied to job, peer and step."""
+
+    async def taken(self, step_key: str) -> Mapping[str, Any] | None:
+        """The receipt (file_name, size, sha256) of the finished backup of that step, or None."""
+
+    async def of_peer(self, peer_id: str) -> bool:
+        """Whether this job has a finished backup of that peer."""
+
+    async def receive(
+        self,
+        step_key: str,
+        peer_id: str,
+        produce: Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[Mapping[str, Any]]],
+    ) -> None:
+        """Store what `produce` writes; kept only when it returns its receipt without raising."""
+
+
+class Registry(Protocol):
+    """What a step may read and record of the service's own resources."""
+
+    async def cluster(self) -> Cluster:
+        """The cluster of this job, as registered now."""
+
+    async def peer(self, peer_id: str) -> Peer:
+        """A registered peer."""
+
+    async def pre_shared_key(self) -> str:
+        """The cluster's pre-shared key from the vault; made at random where there is none yet."""
+
+    async def record_members(self, members: tuple[str, ...], primary_id: str | None) -> None:
+        """Record who is in the cluster, in the order of the peer list."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """All a handler may use. Whatever is not here, a step cannot do."""
+
+    job_id: str
+    step: PlannedStep
+    record: StepRecord
+    clock: Clock
+    appliances: Callable[[str], Awaitable[Appliance]]
+    registry: Registry
+    backups: BackupStore
+    attestations: Mapping[str, Attestation]
+    """By gate name."""
+
+    async def appliance(self, peer_id: str | None = None) -> Appliance:
+        """The step's peer, or another one, in domain words."""
+        wanted = peer_id or self.step.peer_id
+        if wanted is None:
+            raise LookupError(f"step {self.step.key} names no peer")
+        return await self.appliances(wanted)
+
+
+LookFunction = Callable[[StepContext], Awaitable[Look]]
+ActFunction = Callable[[StepContext], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """How one kind of step is looked at and acted on.
+
+    `act` is None for steps that only wait or verify. `guard` raises StepFailed where the act would
+    be unsafe now; it runs directly before every act. `settle` are the appliance seconds to look
+    after an interrupted act before concluding that it never happened. `waits_for` names the kind of
+    wait for the job's `waiting.reason`, where the step waits for a person.
+    """
+
+    kind: str
+    look: LookFunction
+    act: ActFunction | None = None
+    guard: ActFunction | None = None
+    settle: float = 0.0
+    waits_for: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """How callers see one parameter of a procedure; put into `Annotated` beside its type."""
+
+    description: str
+    example: Any
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """A kind of change. `parameters` is a frozen dataclass whose fields are `Annotated` with Param."""
+
+    slug: str
+    title: str
+    summary: str
+    guide_pages: str
+    parameters: type[Any]
+    named_peers: Callable[[Any], tuple[str, ...]]
+    """The ids of the peers the parameters name; they are observed beside the cluster's members."""
+    draft: Callable[[Any, Situation], Draft]
+    """Parameters and situation to stages and findings; pure, touches nothing."""
