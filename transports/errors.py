@@ -81,7 +81,7 @@ class CommandRejected(Refused):
 
 
 class NotSupported(Refused):
-    """This transport, or this software version, cannot do what was asked."""
+    """The transport, or the software version, cannot do what was asked."""
 
 
 class NotTrusted(TransportError):

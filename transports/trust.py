@@ -1,7 +1,7 @@
 """What proves that an appliance is the one it claims to be.
 
-Trust is pinned per endpoint when a peer is enrolled, and checked before any secret is sent. There is
-no value that means "do not check".
+Trust is pinned per endpoint when a peer is enrolled, and checked before any secret is sent. There
+is no value that means "do not check".
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class HostKeyPin:
 
 @dataclass(frozen=True, slots=True)
 class CertificatePin:
-    """One TLS server certificate (PEM) taken as the only trust anchor; its names are not compared."""
+    """One TLS certificate (PEM) taken as the only trust anchor; its names are not compared."""
 
     pem: str
 

@@ -15,7 +15,8 @@ class Clock(Protocol):
     """
 
     @property
-    def pace(self) -> float: ...
+    def pace(self) -> float:
+        """Appliance seconds per second."""
 
     def now(self) -> datetime:
         """The time of day, UTC, aware."""

@@ -14,7 +14,7 @@ class Severity(enum.StrEnum):
     WARNING = "warning"
     BLOCKER = "blocker"
     UNKNOWN = "unknown"
-    """Could not be settled from here; never counts as passed. `remedy` says what would settle it."""
+    """Could not be settled from here; never counts as passed. `remedy` says what would."""
 
 
 @dataclass(frozen=True, slots=True)

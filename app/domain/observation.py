@@ -89,7 +89,7 @@ class Clustering:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A zone that names other systems. `kind` is `Neighbor`, `TraversalClient`, `TraversalServer`."""
+    """A zone that names other systems; `kind` is `Neighbor`, `TraversalClient`, ..."""
 
     index: int
     name: str
@@ -167,7 +167,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class NotObserved:
-    """A peer that could not be read, and why. `code` is a problem code such as `peer-unreachable`."""
+    """A peer that could not be read, and why; `code` is such as `peer-unreachable`."""
 
     peer_id: str
     observed_at: datetime

@@ -1,4 +1,4 @@
-"""What a procedure starts from and what it produces; the procedures themselves are in app.procedures."""
+"""What a procedure starts from and what it produces (the procedures: app.procedures)."""
 
 from __future__ import annotations
 

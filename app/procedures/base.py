@@ -1,9 +1,9 @@
 """How procedures and steps are written.
 
 A **procedure** is data: parameters, and a function from a `Situation` to stages of steps and
-findings, in the guide's order. A **step kind** is a `Handler`: how to look whether the step's effect
-is there, and (unless it only waits) how to bring it about. Verifying is looking again, so a step that
-was interrupted anywhere is resumed by the same look that would have verified it.
+findings, in the guide's order. A **step kind** is a `Handler`: how to look whether the step's
+effect is there, and (unless it only waits) how to bring it about. Verifying is looking again, so a
+step that was interrupted anywhere is resumed by the same look that would have verified it.
 
 The engine runs a step like this, and nothing else touches a peer:
 
@@ -147,7 +147,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """A kind of change. `parameters` is a frozen dataclass whose fields are `Annotated` with Param."""
+    """A kind of change; `parameters` is a frozen dataclass, its fields `Annotated` with Param."""
 
     slug: str
     title: str
