@@ -65,7 +65,7 @@ class SetPreSharedKey(Operation[None]):
 
 @dataclass(frozen=True)
 class BackupReceipt:
-    """What a finished backup is: the appliance's file name, its size in bytes, its SHA-256 (hex)."""
+    """A finished backup: the appliance's file name, its size in bytes, its SHA-256 (hex)."""
 
     file_name: str
     size: int
@@ -278,6 +278,6 @@ class Transport(Protocol):
 
 
 TransportFactory = Callable[[Endpoint], Transport]
-"""Makes a transport for an endpoint without connecting. Raises InvalidRequest on unknown options."""
+"""Makes a transport without connecting. Raises InvalidRequest on unknown options."""
 
 AnyOperation = Operation[Any]
