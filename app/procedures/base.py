@@ -101,6 +101,8 @@ class StepContext:
     backups: BackupStore
     attestations: Mapping[str, Attestation]
     """By gate name."""
+    records: Mapping[str, StepRecord] = field(default_factory=dict)
+    """The records of all steps of this job, by key: what an earlier step saw."""
 
     async def appliance(self, peer_id: str | None = None) -> Appliance:
         """The step's peer, or another one, in domain words."""
