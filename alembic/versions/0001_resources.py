@@ -40,9 +40,10 @@ create table cluster (
     primary_id text references peer (id),
     pre_shared_key_id text references credential (id),
     version integer not null check (version >= 1),
-    created_at timestamptz not null
+    created_at timestamptz not null,
+    deleted_at timestamptz
 );
-create unique index cluster_name on cluster (lower(name));
+create unique index cluster_name on cluster (lower(name)) where deleted_at is null;
 
 create table cluster_member (
     cluster_id text not null references cluster (id) on delete cascade,

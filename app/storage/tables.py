@@ -47,7 +47,10 @@ class PeerRow(SQLModel, table=True):
 
 
 class ClusterRow(SQLModel, table=True):
-    """A cluster; its members are rows of `cluster_member`."""
+    """A cluster; its members are rows of `cluster_member`.
+
+    A deleted cluster stays as a row, because its plans and jobs stay readable.
+    """
 
     __tablename__ = "cluster"
     id: str = Field(primary_key=True)
@@ -56,6 +59,9 @@ class ClusterRow(SQLModel, table=True):
     pre_shared_key_id: str | None = None
     version: int
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    deleted_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
 
 
 class ClusterMemberRow(SQLModel, table=True):

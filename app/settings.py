@@ -1,0 +1,70 @@
+"""Every setting of the service, read from `CLUSTERWAY_*` variables; nothing else reads them.
+
+The defaults run the service on one machine with nothing configured: a private PostgreSQL in the
+data folder, keys made at first start, the API on loopback.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings, checked once at start."""
+
+    model_config = SettingsConfigDict(env_prefix="CLUSTERWAY_", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL to use; without it a private server is started in the data folder.",
+    )
+    data_folder: Path = Field(
+        default=Path(".clusterway"),
+        description="Where the private PostgreSQL and the key-encryption keys live.",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="Key-encryption keys, one `id:base64` a line, the last one seals. "
+        "Without it: `vault.keys` in the data folder, made at first start with mode 0600.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port the API listens on.")
+    public_url: str | None = Field(
+        default=None,
+        description="How callers reach the service, for absolute links; else from the request.",
+    )
+    pace: float = Field(
+        default=1.0,
+        gt=0,
+        le=10_000,
+        description="Appliance seconds per second; above 1 only for rehearsals.",
+    )
+    peer_networks: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Networks peers may be reached in, as a JSON list; empty: all but the denied.",
+    )
+    allow_loopback_peers: bool = Field(
+        default=False, description="Whether peers on loopback are allowed, for rehearsals."
+    )
+    docs: bool = Field(default=True, description="Whether the service serves /docs.")
+    plan_lifetime: timedelta = Field(
+        default=timedelta(hours=24), description="How long a plan can be started after it was made."
+    )
+    observation_limit: float = Field(
+        default=60.0, gt=0, le=600, description="Seconds the observation of one peer may take."
+    )
+    max_body_bytes: int = Field(
+        default=1_048_576, ge=1024, le=64 * 1_048_576, description="Largest request body."
+    )
+    log_json: bool = Field(default=True, description="JSON lines; off for reading in a terminal.")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def keys(self) -> Path:
+        """The file of key-encryption keys."""
+        return self.key_file or self.data_folder / "vault.keys"
