@@ -1,0 +1,366 @@
+"""One Expressway, reached over one or two transports, in domain words.
+
+A peer may have a second transport for what the first lacks (the admin CLI has no backup, the web
+forms have no commands). Each verb goes to the first transport that has the capability; a verb that
+none has raises NotSupported, which a plan that read `capabilities` never meets.
+
+Verbs only act. Whether an act had its effect is for the caller to look at afterwards: the device's
+OK alone proves nothing (design rule 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from app.appliance import reading
+from app.appliance.profiles import VersionProfile, profile_for
+from app.appliance.shared import SHARED_ELEMENTS
+from app.domain.clock import Clock
+from app.domain.observation import Alarm, Clustering, Dns, Ntp, Observation
+from transports.base import (
+    BackupReceipt,
+    Capability,
+    CheckWebLogin,
+    ClusteringPage,
+    CreateBackup,
+    DeleteAdminAccount,
+    Operation,
+    ReadAdminAccounts,
+    ReadClusteringPage,
+    ReadTimeState,
+    RestartSystem,
+    SetPreSharedKey,
+    Transport,
+)
+from transports.command import Command, Setting
+from transports.document import Node, Path
+from transports.errors import CommandRejected, NotSupported
+
+R = TypeVar("R")
+
+DEFAULT_ADMIN = "admin"
+PEER_FIELDS = 6
+
+
+class Appliance:
+    """The verbs of one peer. Safe to use from several tasks: transports serialise exchanges."""
+
+    def __init__(self, peer_id: str, transports: Sequence[Transport], clock: Clock) -> None:
+        self.peer_id = peer_id
+        self._transports = tuple(transports)
+        self._clock = clock
+        self._profile: VersionProfile | None = None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What at least one of the peer's transports can do."""
+        return frozenset().union(*(transport.capabilities for transport in self._transports))
+
+    async def close(self) -> None:
+        """Close all transports; the appliance may be used again."""
+        await asyncio.gather(*(transport.close() for transport in self._transports))
+
+    # -- what it says of itself
+
+    async def profile(self) -> VersionProfile:
+        """The version profile, by the software version the peer states; read once."""
+        if self._profile is None:
+            unit = await self._status("SystemUnit")
+            self._profile = profile_for(unit.get("SystemUnit Software Version") or "")
+        return self._profile
+
+    async def uptime(self) -> int | None:
+        """Seconds since the appliance started."""
+        return reading.number((await self._status("SystemUnit Uptime")).get("SystemUnit Uptime"))
+
+    async def software_version(self) -> str:
+        """`X8.2`; empty where the peer does not say."""
+        path = "SystemUnit Software Version"
+        return (await self._status(path)).get(path) or ""
+
+    async def clustering(self) -> Clustering:
+        """System > Clustering now: the configuration and, where a path shows them, the words."""
+        configuration = await self._configuration("Alternates")
+        page = await self._page_if_any()
+        status = await self._status("Alternates") if page is None else Node("Status")
+        return reading.clustering(configuration, status, page)
+
+    async def alarms(self) -> tuple[Alarm, ...]:
+        """Status > Alarms now."""
+        return reading.alarms(await self._status("Warnings"))
+
+    async def live_calls(self) -> tuple[int, ...]:
+        """The numbers of the calls that are up."""
+        return reading.call_indexes(await self._status("Calls"))
+
+    async def maintenance_mode(self) -> bool | None:
+        """Whether new calls and registrations are refused."""
+        path = "SystemUnit Maintenance Mode"
+        return reading.flag((await self._configuration(path)).get(path))
+
+    async def setting(self, path: str) -> str:
+        """One configuration value; "" where it is empty or missing."""
+        return (await self._configuration(path)).get(path) or ""
+
+    async def dns(self) -> Dns:
+        """System > DNS."""
+        return await self._dns(await self._merged("IP", "DNS"))
+
+    async def admin_accounts(self) -> tuple[str, ...] | None:
+        """Administrator accounts beside the default one; None where no path shows them."""
+        if Capability.ADMIN_ACCOUNTS in self.capabilities:
+            names: tuple[str, ...] | None = await self._perform(ReadAdminAccounts())
+        else:
+            names = reading.admin_accounts(await self._configuration("Authentication Account"))
+        return None if names is None else tuple(n for n in names if n != DEFAULT_ADMIN)
+
+    async def shared_digest(self) -> str:
+        """SHA-256 over the replicated configuration (guide p.16-17)."""
+        return reading.digest([await self._merged(*SHARED_ELEMENTS)])
+
+    async def answers_on_web(self) -> bool | None:
+        """Whether the web interface takes our log-in; None where no transport can tell."""
+        if Capability.WEB_LOGIN not in self.capabilities:
+            return None
+        return await self._perform(CheckWebLogin())
+
+    async def default_links(self) -> bool | None:
+        """Whether the default links are all there; None where nothing lists links."""
+        return reading.links(await self._status("Links"), await self._configuration("Links"))
+
+    async def at_defaults(self) -> bool:
+        """Whether the signs of a reset are there: no zones, no LDAP log-in, no accounts of its own.
+
+        These are the parts of the reset that the guide and the device facts name (ADD-J-04).
+        """
+        configuration = await self._merged("Zones", "Login")
+        ldap = (configuration.get("Login Source Admin") or "LocalOnly").casefold() != "localonly"
+        return not reading.zones(configuration) and not ldap
+
+    async def observe(self) -> Observation:
+        """All facts at this moment. A fact that cannot be read is None and named in `unknown`."""
+        status = await self._merged_status(
+            "SystemUnit",
+            "Ethernet",
+            "IP",
+            "Calls",
+            "Warnings",
+            "Alternates",
+            "Links",
+            "NTP",
+            "Time",
+        )
+        own = await self._merged(
+            "SystemUnit", "Ethernet", "IP", "DNS", "NTP", "Alternates", "Option", "NetworkInterface"
+        )
+        shared = await self._merged(*SHARED_ELEMENTS)
+        page = await self._page_if_any()
+        state = await self._time_state(status)
+        accounts = await self.admin_accounts()
+        version = status.get("SystemUnit Software Version") or ""
+        self._profile = profile_for(version)
+        clustering = reading.clustering(own, status, page)
+        ldap = (shared.get("Login Source Admin") or "").casefold()
+        zones = reading.zones(shared)
+        observation = Observation(
+            peer_id=self.peer_id,
+            observed_at=self._clock.now(),
+            product=status.get("SystemUnit Product") or "",
+            software_version=version,
+            serial_number=status.get("SystemUnit Hardware SerialNumber") or "",
+            hardware=status.get("SystemUnit Hardware Version") or "",
+            uptime=reading.number(status.get("SystemUnit Uptime")),
+            system_name=own.get("SystemUnit Name") or "",
+            lans=reading.lans(status, own),
+            gateway=own.get("IP Gateway") or status.get("IP IPv4 Gateway") or "",
+            dual_interfaces=reading.flag(
+                status.get("SystemUnit Software Configuration DualNetworkInterfaces")
+            ),
+            dns=await self._dns(own),
+            ntp=Ntp(reading.ntp_servers(own), state),
+            h323_on=reading.flag(shared.get("H323 Mode")),
+            call_signaling_optimized=_optimized(shared.get("Call Routed Mode")),
+            maintenance_mode=reading.flag(own.get("SystemUnit Maintenance Mode")),
+            clustering=clustering,
+            zones=zones,
+            option_keys=reading.option_keys(own),
+            alarms=reading.alarms(status),
+            calls=reading.live_calls(status),
+            admin_accounts=accounts,
+            ldap_login=(ldap != "localonly") if ldap else None,
+            shared_digest=reading.digest([shared]),
+            at_defaults=not zones and ldap in {"", "localonly"},
+            default_links=reading.links(status, shared),
+        )
+        return replace(observation, unknown=_unknown(observation))
+
+    # -- what can be done to it
+
+    async def write(self, *settings: tuple[str, str]) -> None:
+        """Write configuration values in order: pairs of CLI path and value."""
+        transport = self._transport_for(Capability.ADMINISTRATION)
+        await transport.write([Setting.of(path, value) for path, value in settings])
+
+    async def set_maintenance_mode(self, on: bool) -> None:
+        """Maintenance > Maintenance mode."""
+        await self.write(("SystemUnit Maintenance Mode", "On" if on else "Off"))
+
+    async def optimize_call_signaling(self) -> None:
+        """Configuration > Call routing > Call signaling optimization = On (NEW-M-24)."""
+        await self.write(("Call Routed Mode", "Optimal"))
+
+    async def write_clustering(
+        self,
+        *,
+        cluster_name: str | None = None,
+        primary_index: int | None = None,
+        addresses: Sequence[str] | None = None,
+    ) -> None:
+        """System > Clustering: what is None stays. `addresses` fills the six fields in order."""
+        settings: list[tuple[str, str]] = []
+        if cluster_name is not None:
+            settings.append(("Alternates Cluster Name", cluster_name))
+        if primary_index is not None:
+            settings.append((await self._primary_setting(), str(primary_index)))
+        if addresses is not None:
+            present = await self._configuration("Alternates")
+            for index in range(1, PEER_FIELDS + 1):
+                wanted = addresses[index - 1] if index <= len(addresses) else ""
+                path = f"Alternates Peer {index} Address"
+                if (present.get(path) or "") != wanted:
+                    settings.append((path, wanted))
+        if settings:
+            await self.write(*settings)
+
+    async def set_pre_shared_key(self, key: str) -> None:
+        """System > Clustering > Cluster pre-shared key; an empty key deletes it."""
+        await self._perform(SetPreSharedKey(key))
+
+    async def back_up(
+        self, write: Callable[[bytes], Awaitable[None]], password: str = ""
+    ) -> BackupReceipt:
+        """Maintenance > Backup and restore: the archive, piece by piece, and its receipt."""
+        return await self._perform(CreateBackup(write, password))
+
+    async def restart(self) -> None:
+        """Maintenance > Restart options > Restart; a reboot where no transport has that page.
+
+        `xCommand Restart` is not confirmed for X8.2, `xCommand Boot` is (device facts 3).
+        """
+        if Capability.RESTART in self.capabilities:
+            await self._perform(RestartSystem())
+        else:
+            await self._transport_for(Capability.ADMINISTRATION).run(Command("Boot"))
+
+    async def reset_to_defaults(self) -> None:
+        """`DefaultValuesSet Level: 2` (ADD-J-02; the guide's `DefaultValueSet` is a misprint)."""
+        await self._run(Command("DefaultValuesSet", {"Level": "2"}))
+
+    async def add_default_links(self) -> None:
+        """`DefaultLinksAdd` (ADD-J-03)."""
+        await self._run(Command("DefaultLinksAdd"))
+
+    async def delete_admin_account(self, name: str) -> None:
+        """Users > Administrator accounts: delete one (ADD-J-07)."""
+        if Capability.ADMIN_ACCOUNTS in self.capabilities:
+            await self._perform(DeleteAdminAccount(name))
+        else:
+            await self._run(Command("AdminAccountDelete", {"Name": name}))
+
+    async def disconnect_call(self, index: int) -> None:
+        """Status > Calls > Disconnect. A call that has just ended by itself is no error."""
+        try:
+            await self._run(Command("DisconnectCall", {"Call": str(index)}))
+        except CommandRejected:
+            if index in await self.live_calls():
+                raise
+
+    # -- how
+
+    async def _run(self, command: Command) -> Node:
+        return await self._transport_for(Capability.ADMINISTRATION).run(command)
+
+    async def _perform(self, operation: Operation[R]) -> R:
+        return await self._transport_for(operation.capability).perform(operation)
+
+    def _transport_for(self, capability: Capability) -> Transport:
+        for transport in self._transports:
+            if capability in transport.capabilities:
+                return transport
+        raise NotSupported(f"no transport of this peer can do {capability.value}")
+
+    async def _status(self, path: str) -> Node:
+        return await self._transport_for(Capability.ADMINISTRATION).read_status(Path.parse(path))
+
+    async def _configuration(self, path: str) -> Node:
+        transport = self._transport_for(Capability.ADMINISTRATION)
+        return await transport.read_configuration(Path.parse(path))
+
+    async def _merged(self, *elements: str) -> Node:
+        return await _gather("Configuration", self._configuration, elements)
+
+    async def _merged_status(self, *elements: str) -> Node:
+        return await _gather("Status", self._status, elements)
+
+    async def _dns(self, configuration: Node) -> Dns:
+        profile = self._profile or profile_for("")
+        for path in profile.dns_paths:
+            found = reading.dns(configuration, path)
+            if found.servers:
+                return found
+        return reading.dns(configuration, profile.dns_paths[0])
+
+    async def _page_if_any(self) -> ClusteringPage | None:
+        if Capability.CLUSTER_STATUS not in self.capabilities:
+            return None
+        return await self._perform(ReadClusteringPage())
+
+    async def _time_state(self, status: Node) -> str | None:
+        if Capability.TIME_STATUS in self.capabilities:
+            return await self._perform(ReadTimeState())
+        return reading.ntp_state(status)
+
+    async def _primary_setting(self) -> str:
+        """`ConfigurationMaster` or `ConfigurationPrimary`: the name the peer itself shows."""
+        alternates = (await self._configuration("Alternates")).child("Alternates")
+        for path in (await self.profile()).primary_settings:
+            if alternates is not None and alternates.child(path.split()[-1]) is not None:
+                return path
+        return (await self.profile()).primary_settings[-1]
+
+
+async def _gather(
+    root: str, read: Callable[[str], Awaitable[Node]], elements: Sequence[str]
+) -> Node:
+    """Several elements under one root; an element this version does not have is left out."""
+    merged = Node(root)
+    for element in elements:
+        try:
+            merged.children.extend((await read(element)).children)
+        except (NotSupported, CommandRejected):
+            continue
+    return merged
+
+
+def _optimized(routed_mode: str | None) -> bool | None:
+    return None if routed_mode is None else routed_mode.casefold() == "optimal"
+
+
+def _unknown(seen: Observation) -> dict[str, str]:
+    web = "a second endpoint with the web forms, or an attestation"
+    missing = {
+        "ntp.state": (seen.ntp.state is None, web),
+        "clustering.database_status": (
+            seen.clustering.database_status is None and bool(seen.clustering.peers),
+            web,
+        ),
+        "admin_accounts": (seen.admin_accounts is None, web),
+        "calls": (seen.calls is None, "a look at Status > Calls"),
+        "h323_on": (seen.h323_on is None, "a look at Configuration > Protocols > H.323"),
+        "default_links": (seen.default_links is None, "a look at the links"),
+        "dual_interfaces": (seen.dual_interfaces is None, "a look at System > IP"),
+    }
+    return {name: remedy for name, (is_missing, remedy) in missing.items() if is_missing}
