@@ -17,6 +17,8 @@ from transports.document import Node
 DEFAULT_LINKS = frozenset(
     {"DefaultSZtoTraversalSZ", "DefaultSZtoDefaultZ", "TraversalSZtoDefaultZ"}
 )
+    {"DefaultSZtoTraversalSZ", "DefaultSZtoDefaultZ", "TraversalSZtoDefaultZ"}
+)
 """The links that `DefaultLinksAdd` makes (device facts 3)."""
 
 PEER_FIELDS = range(1, 7)
@@ -63,12 +65,16 @@ def dns(configuration: Node, server_path: str) -> Dns:
     servers = configuration.find(server_path) or Node("DNS")
     addresses = (server.get("Address") for server in servers.all("Server"))
     return Dns(
-        host_name=configuration.get("IP DNS Hostname") or configuration.get("DNS Hostname") or "",
+        host_name=_either(configuration, "Hostname"),
         domain=configuration.get("IP DNS Domain Name")
         or configuration.get("DNS Domain Name")
         or "",
         servers=tuple(address for address in addresses if address),
     )
+
+
+def _either(configuration: Node, name: str) -> str:
+    return configuration.get(f"IP DNS {name}") or configuration.get(f"DNS {name}") or ""
 
 
 def ntp_servers(configuration: Node) -> tuple[str, ...]:
@@ -153,7 +159,7 @@ def alarms(status: Node) -> tuple[Alarm, ...]:
 
 
 def live_calls(status: Node) -> int | None:
-    """How many calls are up: the children of `Calls` (device facts 4.1); None where it is missing."""
+    """How many calls are up: the children of `Calls` (device facts 4.1)."""
     calls = status.child("Calls")
     return None if calls is None else len(calls.all("Call"))
 

@@ -133,6 +133,8 @@ class Observation:
     clustering: Clustering
     zones: tuple[Zone, ...]
     option_keys: tuple[str, ...] | None
+    features: Mapping[str, str]
+    """What the installed keys switch on, by the status' own names; licence counts included."""
     alarms: tuple[Alarm, ...]
     calls: int | None
     admin_accounts: tuple[str, ...] | None
