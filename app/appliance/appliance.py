@@ -187,6 +187,7 @@ class Appliance:
             clustering=clustering,
             zones=zones,
             option_keys=reading.option_keys(own),
+            features=reading.features(status),
             alarms=reading.alarms(status),
             calls=reading.live_calls(status),
             admin_accounts=accounts,

@@ -17,8 +17,6 @@ from transports.document import Node
 DEFAULT_LINKS = frozenset(
     {"DefaultSZtoTraversalSZ", "DefaultSZtoDefaultZ", "TraversalSZtoDefaultZ"}
 )
-    {"DefaultSZtoTraversalSZ", "DefaultSZtoDefaultZ", "TraversalSZtoDefaultZ"}
-)
 """The links that `DefaultLinksAdd` makes (device facts 3)."""
 
 PEER_FIELDS = range(1, 7)
@@ -173,6 +171,12 @@ def call_indexes(status: Node) -> tuple[int, ...]:
 def option_keys(configuration: Node) -> tuple[str, ...]:
     """The installed option keys, sorted."""
     return tuple(sorted(k for k in (o.get("Key") for o in configuration.all("Option")) if k))
+
+
+def features(status: Node) -> dict[str, str]:
+    """What the option keys switch on: the leaves of `SystemUnit Software Configuration`."""
+    node = status.find("SystemUnit Software Configuration") or Node("Configuration")
+    return {child.name: child.value or "" for child in node.children}
 
 
 def admin_accounts(configuration: Node) -> tuple[str, ...] | None:
