@@ -14,8 +14,26 @@ from typing import Any
 MARK = "[redacted]"
 
 SECRET_NAMES = frozenset(
-    "password passwd secret pre_shared_key preshared_key psk token api_key apikey authorization "
-    "cookie set_cookie root_password x_api_key sealed private_key release_key database_url".split()
+    {
+        "api_key",
+        "apikey",
+        "authorization",
+        "cookie",
+        "database_url",
+        "passwd",
+        "password",
+        "pre_shared_key",
+        "preshared_key",
+        "private_key",
+        "psk",
+        "release_key",
+        "root_password",
+        "sealed",
+        "secret",
+        "set_cookie",
+        "token",
+        "x_api_key",
+    }
 )
 _SHAPES = (
     re.compile(r"cwk_[a-z0-9]{12}_[A-Za-z0-9_-]+"),

@@ -1,0 +1,200 @@
+"""What services need of the world: storage, the engine's wake-ups, appliances.
+
+Every method of a repository works inside the transaction it was obtained from. Absent rows are
+None; what a constraint forbids is raised as a Problem.
+"""
+# ruff: noqa: D102 - a repository's `add`, `get`, `page` and `remove` say all there is to say
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.job import Attestation, Event
+from app.domain.observation import View
+from app.security.keys import ApiKey
+from app.services.records import (
+    Backup,
+    Credential,
+    Job,
+    JobFilter,
+    NewJob,
+    Once,
+    Page,
+    RegisteredCluster,
+    RegisteredPeer,
+    StoredPlan,
+)
+
+NewId = Callable[[str], str]
+"""A new id for a kind of resource: `new_id("peer")`; ids sort in the order they were made."""
+
+Probe = Callable[[str, int, float], Awaitable[str]]
+"""host, port, seconds -> the host key (OpenSSH) or certificate (PEM) presented there."""
+
+
+class Credentials(Protocol):
+    """The vault's rows."""
+
+    async def add(self, credential: Credential) -> None: ...
+    async def get(self, credential_id: str, *, lock: bool = False) -> Credential | None: ...
+    async def page(self, after: str | None, limit: int) -> Page[Credential]: ...
+    async def rotate(self, credential: Credential) -> None: ...
+    async def remove(self, credential_id: str) -> None: ...
+    async def used_by(self, credential_id: str) -> Sequence[str]:
+        """Ids of the peers and clusters that refer to it."""
+        ...
+
+    async def rejected(self, endpoint: str, credential_id: str, version: int) -> bool:
+        """Whether that endpoint declined this version of the credential before."""
+        ...
+
+    async def mark_rejected(
+        self, endpoint: str, credential_id: str, version: int, at: datetime
+    ) -> None:
+        """Remember that the endpoint declined it; saying so twice changes nothing."""
+        ...
+
+
+class Peers(Protocol):
+    """Registered peers."""
+
+    async def add(self, peer: RegisteredPeer) -> None: ...
+    async def get(self, peer_id: str, *, lock: bool = False) -> RegisteredPeer | None: ...
+    async def all(self) -> Sequence[RegisteredPeer]: ...
+    async def page(self, after: str | None, limit: int) -> Page[RegisteredPeer]: ...
+    async def replace(self, peer: RegisteredPeer) -> None: ...
+    async def remove(self, peer_id: str) -> None: ...
+
+
+class Clusters(Protocol):
+    """Registered clusters and their members."""
+
+    async def add(self, cluster: RegisteredCluster) -> None: ...
+    async def get(self, cluster_id: str, *, lock: bool = False) -> RegisteredCluster | None: ...
+    async def page(self, after: str | None, limit: int) -> Page[RegisteredCluster]: ...
+    async def remove(self, cluster_id: str, at: datetime) -> None: ...
+    async def memberships(self) -> Mapping[str, str]:
+        """Peer id -> cluster id."""
+        ...
+
+    async def record_members(
+        self, cluster_id: str, members: Sequence[str], primary_id: str | None
+    ) -> None: ...
+    async def attach_pre_shared_key(self, cluster_id: str, credential_id: str) -> None: ...
+
+
+class Plans(Protocol):
+    """Plans as they were promised."""
+
+    async def add(self, plan: StoredPlan) -> None: ...
+    async def get(self, plan_id: str) -> StoredPlan | None: ...
+    async def latest(self, cluster_id: str, procedure: str, digest: str) -> StoredPlan | None: ...
+
+
+class ApiKeys(Protocol):
+    """API keys by their public prefix."""
+
+    async def add(self, key: ApiKey) -> None: ...
+    async def find(self, prefix: str) -> ApiKey | None: ...
+    async def claim_first(self) -> bool:
+        """True for exactly one caller ever: the one that may hand out the first key."""
+        ...
+
+
+class Remembered(Protocol):
+    """What idempotency keys led to."""
+
+    async def claim(self, once: Once) -> bool:
+        """Take the key until the transaction ends; False where another request has it."""
+        ...
+
+    async def find(self, once: Once, not_before: datetime) -> tuple[str, str] | None:
+        """(payload digest, resource id) of an earlier request; older ones are forgotten."""
+        ...
+
+    async def add(self, once: Once, resource_id: str, at: datetime) -> None: ...
+
+
+class Jobs(Protocol):
+    """Jobs, their steps and events. Writing wakes the engine in the same transaction."""
+
+    async def create(self, job: NewJob) -> None:
+        """Raises Problem `cluster-busy` or `peer-busy`."""
+        ...
+
+    async def get(self, job_id: str) -> Job | None: ...
+    async def page(self, wanted: JobFilter, after: str | None, limit: int) -> Page[Job]: ...
+    async def events(self, job_id: str, after: int, limit: int) -> Sequence[Event]: ...
+    async def cancel(self, job_id: str, by: str) -> None:
+        """Ask for a stop at the next safe point. Raises Problem `illegal-transition`."""
+        ...
+
+    async def retry(self, job_id: str, by: str) -> None:
+        """Go on from the failed step. Raises Problem `illegal-transition`, `cluster-busy`."""
+        ...
+
+    async def attest(self, job_id: str, attestation: Attestation) -> None:
+        """Record an operator's word and wake the job. Raises Problem `illegal-transition`."""
+        ...
+
+    async def backups(self, job_id: str) -> Sequence[Backup]: ...
+
+
+class Transaction(Protocol):
+    """All repositories over one database transaction."""
+
+    @property
+    def credentials(self) -> Credentials: ...
+    @property
+    def peers(self) -> Peers: ...
+    @property
+    def clusters(self) -> Clusters: ...
+    @property
+    def plans(self) -> Plans: ...
+    @property
+    def keys(self) -> ApiKeys: ...
+    @property
+    def remembered(self) -> Remembered: ...
+    @property
+    def jobs(self) -> Jobs: ...
+
+
+class Store(Protocol):
+    """Where everything is kept."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """One unit of work: committed when the block ends well, else undone whole."""
+        ...
+
+    async def ready(self) -> bool:
+        """Whether the database answers and has the schema this code expects."""
+        ...
+
+
+class BackupReader(Protocol):
+    """The bytes of a finished backup, opened piece by piece."""
+
+    def read(self, backup_id: str) -> AsyncIterator[bytes]: ...
+
+
+class EventFeed(Protocol):
+    """Tells a reader that a job may have new events. May wake too often, never too seldom."""
+
+    def watch(self, job_id: str) -> AbstractAsyncContextManager[Callable[[float], Awaitable[None]]]:
+        """Gives a function that waits for news, or for that many seconds."""
+        ...
+
+
+class Appliances(Protocol):
+    """Registered peers as the service reaches them."""
+
+    async def observe(self, peer_id: str) -> View:
+        """What the peer says of itself now; why not, as a value. Raises only when cancelled."""
+        ...
+
+    async def capabilities(self, peer_id: str) -> frozenset[str]:
+        """What the peer's transports can do together; nothing is connected for this."""
+        ...

@@ -1,0 +1,202 @@
+"""Resources as services and storage hand them to each other.
+
+Domain objects with what the registry adds: a row version, times, access paths.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from app.domain.cluster import Cluster
+from app.domain.job import Attestation, JobState, StepFailure, StepRecord, WaitReason
+from app.domain.peer import Peer
+from app.domain.plan import Plan
+
+T = TypeVar("T")
+
+
+class CredentialKind(enum.StrEnum):
+    """What a secret is for."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a kind, not a password
+    PRE_SHARED_KEY = "pre_shared_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A secret in the vault. Everything but `sealed` may be shown."""
+
+    id: str
+    name: str
+    kind: CredentialKind
+    username: str
+    sealed: bytes = field(repr=False)
+    fingerprint: str
+    version: int
+    created_at: datetime
+    rotated_at: datetime
+
+    @staticmethod
+    def context(credential_id: str) -> str:
+        """What the sealed value is bound to."""
+        return f"credential:{credential_id}"
+
+
+class TrustKind(enum.StrEnum):
+    """What proves an endpoint's identity."""
+
+    HOST_KEY = "host_key"
+    CERTIFICATE = "certificate"
+    CA_BUNDLE = "ca_bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnchor:
+    """`value` is OpenSSH public key text or PEM. Public, so it may be shown."""
+
+    kind: TrustKind
+    value: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerEndpoint:
+    """One access path to a peer."""
+
+    transport: str
+    host: str
+    port: int
+    credential_id: str
+    trust: TrustAnchor | None
+    options: Mapping[str, str] = field(default_factory=dict)
+    root_credential_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What a rejected credential is remembered for: `ssh 192.0.2.11 22`."""
+        return f"{self.transport} {self.host} {self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPeer:
+    """A peer and how it is reached. `cluster_id`: the cluster it is registered in, if any."""
+
+    peer: Peer
+    endpoints: tuple[PeerEndpoint, ...]
+    version: int
+    created_at: datetime
+    cluster_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredCluster:
+    """A cluster as registered."""
+
+    cluster: Cluster
+    pre_shared_key_id: str | None
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan with the facts it was made from, by peer: what a later difference is told from."""
+
+    plan: Plan
+    observations: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """All that is written down when a job starts."""
+
+    id: str
+    plan: Plan
+    created_at: datetime
+    requested_by: str
+    attestations: tuple[Attestation, ...] = ()
+    change: Mapping[str, Any] = field(default_factory=dict)
+    correlation: Mapping[str, Any] = field(default_factory=dict)
+    queue: bool = False
+    """Wait behind the job that holds the cluster, instead of being refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands now."""
+
+    id: str
+    cluster_id: str
+    procedure: str
+    plan: Plan
+    state: JobState
+    steps: tuple[StepRecord, ...]
+    """One for each step of the plan, in its order."""
+    created_at: datetime
+    requested_by: str
+    last_event_seq: int
+    waiting: WaitReason | None = None
+    waiting_note: str = ""
+    wake_at: datetime | None = None
+    cancel_requested: bool = False
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    failure: StepFailure | None = None
+    attestations: tuple[Attestation, ...] = ()
+    change: Mapping[str, Any] = field(default_factory=dict)
+    correlation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; None: all."""
+
+    state: JobState | None = None
+    procedure: str | None = None
+    cluster_id: str | None = None
+    change_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup of a job; its bytes are read piece by piece."""
+
+    id: str
+    job_id: str
+    peer_id: str
+    step_key: str
+    file_name: str
+    size: int
+    sha256: str
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An `Idempotency-Key` with what it stands for: who sent what to where."""
+
+    principal: str
+    method: str
+    path: str
+    key: str
+    payload_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some items and where the next ones begin; None: these were the last."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What a creation led to. `replayed`: an earlier request with the same key had made it."""
+
+    value: T
+    replayed: bool = False
