@@ -1,0 +1,121 @@
+"""A registered peer's endpoints, with their secrets opened: for the one who connects.
+
+Nothing else in the service opens a password. What is opened is told to the redactor first. Whether
+an endpoint declined this version of its credential before is read from the database, where every
+process sees it: a wrong password is never tried twice, because the appliance bans the address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.domain.clock import Clock
+from app.security.addresses import AddressGuard, AddressRefused
+from app.security.redaction import Redactor
+from app.security.vault import Vault
+from app.services.ports import Store, Transaction
+from app.services.problems import Problem, not_found
+from app.services.records import Credential, PeerEndpoint, TrustAnchor, TrustKind
+from transports.base import Endpoint
+from transports.trust import CaBundle, CertificatePin, HostKeyPin, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One way to a peer. `rejected`: do not connect, the appliance declined this password."""
+
+    transport: str
+    endpoint: Endpoint = field(repr=False)
+    key: str
+    credential_id: str
+    credential_version: int
+    rejected: bool
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """Changes when the endpoint or its credential does: a kept session is then out of date."""
+        return (f"{self.key} {self.credential_id}", self.credential_version)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAccess:
+    """Opens the endpoints of peers."""
+
+    store: Store
+    vault: Vault
+    redactor: Redactor
+    guard: AddressGuard
+    clock: Clock
+
+    async def endpoints(self, peer_id: str) -> tuple[Access, ...]:
+        """The peer's access paths, in the order registered. Raises Problem `not-found`.
+
+        The address guard looks again here, because its setting may have become stricter since the
+        peer was registered (Problem `address-refused`).
+        """
+        async with self.store.transaction() as tx:
+            registered = await tx.peers.get(peer_id)
+            if registered is None:
+                raise not_found("peer", peer_id)
+            return tuple([await self._opened(tx, path) for path in registered.endpoints])
+
+    async def credential_rejected(self, access: Access) -> bool:
+        """Whether somebody, in any process, has been declined with this password there."""
+        async with self.store.transaction() as tx:
+            return await tx.credentials.rejected(
+                access.key, access.credential_id, access.credential_version
+            )
+
+    async def mark_rejected(self, access: Access) -> None:
+        """Remember, durably and for all processes, that the appliance declined this password."""
+        async with self.store.transaction() as tx:
+            await tx.credentials.mark_rejected(
+                access.key, access.credential_id, access.credential_version, self.clock.now()
+            )
+
+    async def _opened(self, tx: Transaction, path: PeerEndpoint) -> Access:
+        try:
+            host = self.guard.check(path.host)
+        except AddressRefused as refused:
+            raise Problem("address-refused", f"the endpoint's host {refused}") from None
+        credential, password = await self._secret(tx, path.credential_id)
+        root_password = ""
+        if path.root_credential_id is not None:
+            _, root_password = await self._secret(tx, path.root_credential_id)
+        return Access(
+            transport=path.transport,
+            endpoint=Endpoint(
+                host=host,
+                port=path.port,
+                username=credential.username,
+                password=password,
+                trust=trust(path.trust),
+                options=dict(path.options),
+                root_password=root_password,
+            ),
+            key=path.key,
+            credential_id=credential.id,
+            credential_version=credential.version,
+            rejected=await tx.credentials.rejected(path.key, credential.id, credential.version),
+        )
+
+    async def _secret(self, tx: Transaction, credential_id: str) -> tuple[Credential, str]:
+        credential = await tx.credentials.get(credential_id)
+        if credential is None:
+            raise not_found("credential", credential_id)
+        opened = self.vault.open(credential.sealed, Credential.context(credential.id)).decode()
+        self.redactor.learn(opened)
+        return credential, opened
+
+
+def trust(anchor: TrustAnchor | None) -> Trust | None:
+    """The transports' form of a trust anchor. Raises InvalidRequest where the text is none."""
+    if anchor is None:
+        return None
+    kinds = {
+        TrustKind.HOST_KEY: HostKeyPin,
+        TrustKind.CERTIFICATE: CertificatePin,
+        TrustKind.CA_BUNDLE: CaBundle,
+    }
+    made: Trust = kinds[anchor.kind](anchor.value)
+    return made

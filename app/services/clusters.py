@@ -1,0 +1,93 @@
+"""Clusters: declaring one, and asking all of its members how they see it.
+
+A cluster is declared with its FQDN and no members; only jobs record members. Deleting touches no
+appliance, so a cluster with members is not deleted but disbanded, by a job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from app.domain.clock import Clock
+from app.domain.cluster import Cluster
+from app.domain.observation import View
+from app.services.conditions import Expected, remember, replay, tag
+from app.services.peers import PeersService
+from app.services.ports import NewId, Store
+from app.services.problems import Problem, invalid, not_found
+from app.services.records import CredentialKind, Once, Outcome, Page, RegisteredCluster
+
+
+@dataclass(frozen=True, slots=True)
+class ClustersService:
+    """What callers may do with clusters."""
+
+    store: Store
+    peers: PeersService
+    clock: Clock
+    new_id: NewId
+
+    async def create(
+        self, name: str, pre_shared_key_id: str | None, once: Once | None
+    ) -> Outcome[RegisteredCluster]:
+        """Declare a cluster by its FQDN. Raises Problem `name-taken`, `invalid-request`.
+
+        Without a pre-shared key, one is made at random when the first job needs it.
+        """
+        now = self.clock.now()
+        async with self.store.transaction() as tx:
+            found = await replay(tx, once, now, tx.clusters.get)
+            if found is not None:
+                return found
+            if pre_shared_key_id is not None:
+                key = await tx.credentials.get(pre_shared_key_id)
+                if key is None or key.kind is not CredentialKind.PRE_SHARED_KEY:
+                    raise invalid(
+                        "/pre_shared_key_id", "there is no pre_shared_key credential of this id"
+                    )
+            cluster = RegisteredCluster(
+                cluster=Cluster(id=self.new_id("cluster"), name=name.rstrip(".").lower()),
+                pre_shared_key_id=pre_shared_key_id,
+                version=1,
+                created_at=now,
+            )
+            await tx.clusters.add(cluster)
+            await remember(tx, once, cluster.cluster.id, now)
+            return Outcome(cluster)
+
+    async def get(self, cluster_id: str) -> RegisteredCluster:
+        """One cluster. Raises Problem `not-found`."""
+        async with self.store.transaction() as tx:
+            cluster = await tx.clusters.get(cluster_id)
+        if cluster is None:
+            raise not_found("cluster", cluster_id)
+        return cluster
+
+    async def page(self, after: str | None, limit: int) -> Page[RegisteredCluster]:
+        """Some clusters, in the order they were declared."""
+        async with self.store.transaction() as tx:
+            return await tx.clusters.page(after, limit)
+
+    async def delete(self, cluster_id: str, expected: Expected) -> None:
+        """Forget a cluster without members. Raises Problem `cluster-has-members`."""
+        async with self.store.transaction() as tx:
+            registered = await tx.clusters.get(cluster_id, lock=True)
+            if registered is None:
+                raise not_found("cluster", cluster_id)
+            expected.check(tag(cluster_id, registered.version))
+            if registered.cluster.members:
+                raise Problem(
+                    "cluster-has-members",
+                    "the cluster has members; disband it by a job first",
+                    cluster_id=cluster_id,
+                )
+            await tx.clusters.remove(cluster_id, self.clock.now())
+
+    async def observe(self, cluster_id: str) -> tuple[View, ...]:
+        """What each member says now, in the order of the peer list."""
+        registered = await self.get(cluster_id)
+        views = await asyncio.gather(
+            *(self.peers.view(peer.id) for peer in registered.cluster.members)
+        )
+        return tuple(views)
