@@ -101,6 +101,8 @@ class StepRecord:
     act_returned: bool = False
     finished_at: datetime | None = None
     failure: StepFailure | None = None
+    attempts_allowed: int = 3
+    """How often the step may act before a person is asked; a retry grants three more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,143 @@
+"""What the engine asks of its surroundings.
+
+`Journal` is the truth about jobs: whatever it has confirmed survives a crash of everything else.
+`Wakeups` only makes workers look at jobs sooner; losing a wake-up delays a job and never loses it,
+because the sweeper finds every job that should have one. `Equip` lends a runner what steps use.
+Two journals and two wake-up queues exist: in memory (app.engine.memory) and on PostgreSQL
+(app.storage.journal, app.engine.procrastinate_queue).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.domain.job import Attestation, Event, StepRecord
+from app.engine.records import (
+    Flags,
+    JobFilter,
+    JobRecord,
+    Lease,
+    Leave,
+    NewEvent,
+    NewJob,
+    Page,
+    Wait,
+)
+from app.procedures.base import BackupStore, Handler, Registry
+from app.appliance.appliance import Appliance
+
+
+class Journal(Protocol):
+    """The durable record of jobs, steps and events. Each call is one transaction."""
+
+    async def claim(self, job_id: str, owner: str) -> JobRecord | None:
+        """Take the job up as `owner`; None where it is not to be taken up now."""
+
+    async def record(
+        self,
+        lease: Lease,
+        step: StepRecord,
+        events: Sequence[NewEvent] = (),
+        wait: Wait | None = None,
+    ) -> Flags:
+        """Write a step and events; with `wait` the job counts as waiting, without as running.
+
+        Raises LeaseLost, and writes nothing, where the lease is no longer good.
+        """
+
+    async def leave(self, lease: Lease, leave: Leave) -> JobRecord:
+        """Give the job back; an end frees its cluster and starts the next in line.
+
+        Raises LeaseLost, and writes nothing, where the lease is no longer good.
+        """
+
+    async def load(self, job_id: str) -> JobRecord:
+        """The job. Raises NoSuchJob."""
+
+
+class JobDesk(Protocol):
+    """What people do with jobs. The services' side of the same journal."""
+
+    async def create(self, new: NewJob, *, queue: bool = False) -> JobRecord:
+        """A new job with its steps, first event and wake-up.
+
+        Raises ClusterBusy or PeerBusy unless `queue`, which puts it behind the other.
+        """
+
+    async def load(self, job_id: str) -> JobRecord:
+        """The job. Raises NoSuchJob."""
+
+    async def list_jobs(
+        self, wanted: JobFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Jobs, newest first. Raises ValueError on a cursor that is not ours."""
+
+    async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
+        """Events with a number greater than `after`, in order. Raises NoSuchJob."""
+
+    async def attest(self, job_id: str, attestation: Attestation) -> JobRecord:
+        """Record an operator's statement; a job that waits for it goes on.
+
+        Raises NoSuchGate, and IllegalTransition where the job has ended or the statement is made.
+        """
+
+    async def request_cancel(self, job_id: str, *, by: str, reason: str = "") -> JobRecord:
+        """Stop at the next safe point. Asking twice is asking once. Raises IllegalTransition."""
+
+    async def request_pause(self, job_id: str, *, by: str) -> JobRecord:
+        """Wait at the next safe point, cluster held. Raises IllegalTransition."""
+
+    async def resume(self, job_id: str, *, by: str) -> JobRecord:
+        """Go on after a pause, an approval or a window. Raises IllegalTransition."""
+
+    async def retry(self, job_id: str, *, by: str) -> JobRecord:
+        """Try a failed job again from its failed step. Raises IllegalTransition, Held."""
+
+
+class Wakeups(Protocol):
+    """The queue behind the engine, in four calls."""
+
+    async def wake(self, job_id: str, at: float = 0.0) -> None:
+        """Have a worker call `advance` in `at` seconds, instead of any wake-up still to come."""
+
+    async def abort(self, job_id: str) -> None:
+        """Interrupt an `advance` of that job where one is under way; the job stays to be done."""
+
+    async def run(self, concurrency: int) -> None:
+        """Serve wake-ups until cancelled."""
+
+    async def stats(self) -> Mapping[str, int]:
+        """How many wake-ups wait (`waiting`) and are being served (`running`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the steps of one job use."""
+
+    appliances: Callable[[str], Awaitable[Appliance]]
+    """By peer id; keeps one session per peer."""
+    registry: Registry
+    backups: BackupStore
+
+
+Equip = Callable[[JobRecord], AbstractAsyncContextManager[Tools]]
+"""Lends tools while a worker has the job; leaving closes every session."""
+
+Handlers = Mapping[str, Handler]
+"""Step handlers by kind."""
+
+LeaseCheck = Callable[[], None]
+"""Raises LeaseLost where this worker's last good beat is too old to act on."""
+
+
+class Seal(Protocol):
+    """Encrypts what lies in the database; the context binds a piece to its place."""
+
+    def seal(self, plain: bytes, context: str) -> bytes:
+        """Encrypted and authenticated."""
+
+    def open(self, sealed: bytes, context: str) -> bytes:
+        """The plain bytes. Raises where the piece or the context is not the sealed one."""
