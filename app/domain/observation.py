@@ -157,6 +157,11 @@ class Observation:
         return ""
 
     @property
+    def label(self) -> str:
+        """What people call this peer: its System name, else its address."""
+        return self.system_name or self.address or self.peer_id
+
+    @property
     def restart_required(self) -> bool:
         """Whether an alarm demands a restart."""
         return any(alarm.title.casefold() == "restart required" for alarm in self.alarms)

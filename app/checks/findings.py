@@ -1,0 +1,69 @@
+"""How checks write findings, and how a procedure keeps the citations that concern it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from app.domain.finding import Finding, Severity
+
+
+def blocker(
+    code: str,
+    message: str,
+    remedy: str,
+    requirements: str,
+    *,
+    peer_id: str | None = None,
+    evidence: Mapping[str, str] | None = None,
+) -> Finding:
+    """A finding that forbids starting. `requirements` are ids separated by blanks."""
+    return Finding(
+        code,
+        Severity.BLOCKER,
+        message,
+        remedy,
+        tuple(requirements.split()),
+        peer_id,
+        evidence=evidence or {},
+    )
+
+
+def warning(
+    code: str,
+    message: str,
+    remedy: str,
+    requirements: str,
+    *,
+    peer_id: str | None = None,
+    evidence: Mapping[str, str] | None = None,
+) -> Finding:
+    """A finding that somebody should read before approving."""
+    return replace(
+        blocker(code, message, remedy, requirements, peer_id=peer_id, evidence=evidence),
+        severity=Severity.WARNING,
+    )
+
+
+def unknown(
+    code: str, message: str, settled_by: str, requirements: str, *, peer_id: str | None = None
+) -> Finding:
+    """A rule that cannot be settled from here. `settled_by` is the statement to attest."""
+    return replace(
+        blocker(code, message, settled_by, requirements, peer_id=peer_id),
+        severity=Severity.UNKNOWN,
+    )
+
+
+def citing(findings: Iterable[Finding], *prefixes: str) -> tuple[Finding, ...]:
+    """The findings with only the citations of these chapters of the guide (`PRE`, `ADD`, ...)."""
+    starts = tuple(f"{prefix}-" for prefix in prefixes)
+    return tuple(
+        replace(f, requirements=tuple(r for r in f.requirements if r.startswith(starts)))
+        for f in findings
+    )
+
+
+def at(pointer: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings, pointing at the parameter of the request that they are about."""
+    return tuple(replace(f, pointer=pointer) for f in findings)

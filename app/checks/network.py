@@ -1,0 +1,154 @@
+"""Ethernet, IP, NAT and H.323 of one peer, and addresses between peers (guide p.5, 9, 12)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+
+from app.checks.findings import blocker, unknown
+from app.domain.finding import Finding
+from app.domain.observation import Lan, Observation
+from app.domain.peer import Peer
+
+ETHERNET_SPEEDS = frozenset(
+    {"auto", "10half", "10full", "100half", "100full", "1000full", "10000full"}
+)
+"""Values of `Ethernet n Speed`, and what a virtual machine reports (device facts 2, 4.1)."""
+
+
+def ethernet_speed(seen: Observation) -> Iterator[Finding]:
+    """LAN 1 has a valid Ethernet speed (NEW-M-04, ADD-X-04)."""
+    speed = next((lan.speed for lan in seen.lans if lan.index == 1), None)
+    if speed is None or speed.casefold() not in ETHERNET_SPEEDS:
+        yield blocker(
+            "ethernet-speed-invalid",
+            f"LAN 1 of {seen.label} reports Ethernet speed {speed or 'nothing'}.",
+            "Set a valid speed on System > Ethernet.",
+            "NEW-M-04 ADD-X-04",
+            peer_id=seen.peer_id,
+        )
+
+
+def lan_address(seen: Observation, registered: Peer) -> Iterator[Finding]:
+    """LAN 1 has a usable address, the registered one (NEW-M-05, NEW-M-39, ADD-X-05, ADD-M-08)."""
+    address = _parse(seen.address)
+    if address is None or address.is_unspecified or address.is_multicast or address.is_loopback:
+        yield blocker(
+            "lan-address-invalid",
+            f"LAN 1 of {seen.label} has no usable address ({seen.address or 'none'}).",
+            "Set the address on System > IP.",
+            "NEW-M-05 ADD-X-05",
+            peer_id=seen.peer_id,
+        )
+    elif address != _parse(registered.address):
+        yield blocker(
+            "lan-address-differs",
+            f"{seen.label} has LAN 1 address {seen.address}, registered is {registered.address}.",
+            "Peer lists must name the LAN 1 address: correct the registered address.",
+            "NEW-M-39 ADD-M-08 NEW-M-05 ADD-X-05",
+            peer_id=seen.peer_id,
+            evidence={"lan_1": seen.address, "registered": registered.address},
+        )
+
+
+def gateway(seen: Observation) -> Iterator[Finding]:
+    """The gateway is set and in the network of an interface (NEW-M-06, ADD-X-06)."""
+    way = _parse(seen.gateway)
+    networks = [network for lan in seen.lans if (network := _network(lan)) is not None]
+    if way is None or way.is_loopback or way.is_unspecified:
+        problem = f"{seen.label} has no IP gateway ({seen.gateway or 'none'})."
+    elif networks and not any(way in network for network in networks):
+        problem = f"The gateway {way} of {seen.label} is in no network of its interfaces."
+    else:
+        return
+    yield blocker(
+        "gateway-invalid",
+        problem,
+        "Set IP gateway on System > IP to a router of the LAN.",
+        "NEW-M-06 ADD-X-06",
+        peer_id=seen.peer_id,
+        evidence={"gateway": seen.gateway},
+    )
+
+
+def no_nat_on_lan_1(seen: Observation) -> Iterator[Finding]:
+    """Static NAT is off on the interface that replicates (PRE-10, NEW-M-40, ADD-M-09)."""
+    if any(lan.index == 1 and lan.static_nat for lan in seen.lans):
+        yield blocker(
+            "static-nat-on-lan-1",
+            f"LAN 1 of {seen.label} has static NAT on; peers cannot reach each other over NAT.",
+            "Switch static NAT off on LAN 1 (System > IP), or use LAN 2 for it.",
+            "PRE-10 NEW-M-40 ADD-M-09",
+            peer_id=seen.peer_id,
+        )
+
+
+def h323_on(seen: Observation) -> Iterator[Finding]:
+    """H.323 is on, even where all endpoints are SIP (PRE-20, PRE-21)."""
+    if seen.h323_on is None:
+        yield unknown(
+            "h323-mode",
+            f"{seen.label} does not say whether H.323 mode is on.",
+            f"H.323 mode is On on {seen.label} (Configuration > Protocols > H.323).",
+            "PRE-20 PRE-21",
+            peer_id=seen.peer_id,
+        )
+    elif not seen.h323_on:
+        yield blocker(
+            "h323-off",
+            f"H.323 mode is off on {seen.label}; peers use H.323 between themselves.",
+            "Set H.323 mode to On on Configuration > Protocols > H.323.",
+            "PRE-20 PRE-21",
+            peer_id=seen.peer_id,
+        )
+
+
+def different_addresses(peers: Sequence[Observation]) -> Iterator[Finding]:
+    """No IPv4 or IPv6 address is used twice (PRE-06, PRE-07)."""
+    users: dict[str, Observation] = {}
+    for seen in peers:
+        for lan in seen.lans:
+            for address in filter(None, (lan.ipv4, lan.ipv6)):
+                other = users.setdefault(address, seen)
+                if other.peer_id != seen.peer_id:
+                    yield blocker(
+                        "address-used-twice",
+                        f"{other.label} and {seen.label} both use {address}.",
+                        "Give each peer addresses of its own on System > IP.",
+                        "PRE-06" if ":" not in address else "PRE-07",
+                        peer_id=seen.peer_id,
+                        evidence={"address": address},
+                    )
+
+
+def routing(peers: Sequence[Observation]) -> Iterator[Finding]:
+    """Peers reach each other directly within 15 ms a hop, 30 ms round trip (PRE-08 to PRE-11)."""
+    yield unknown(
+        "firewall-open",
+        "The service cannot see firewalls between peers.",
+        "Every firewall between the peers lets the traffic of Appendix 2 (guide p.29) through.",
+        "PRE-11 NEW-P-01",
+    )
+    if len(peers) > 1:
+        names = ", ".join(seen.label for seen in peers)
+        yield unknown(
+            "direct-routing",
+            "Round trips between the peers cannot be measured from here.",
+            f"Each of {names} reaches each other directly, without NAT, within 15 ms a hop and"
+            " 30 ms round trip.",
+            "PRE-08 PRE-09 PRE-10",
+        )
+
+
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _network(lan: Lan) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(f"{lan.ipv4}/{lan.ipv4_mask}", strict=False)
+    except ValueError:
+        return None

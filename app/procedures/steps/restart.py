@@ -1,0 +1,143 @@
+"""Maintenance > Restart options: restart one peer and wait until it is reachable again.
+
+A restart is seen by the uptime: less than it was, or less than it would be had the peer kept
+running. What was seen before is in the journal before the restart is sent, so a worker that dies in
+between looks at the uptime first and never restarts twice for one step.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.domain.plan import PlannedStep
+from app.procedures.base import Handler, Look, StepContext
+from app.procedures.steps.target import Target, elapsed, fail
+from transports.errors import TransportError
+
+_DOUBT = 60.0
+"""Appliance seconds by which an uptime may be off before it proves a restart."""
+_READ_DELAY = 0.5
+"""Seconds a reading may be late; counts `pace` times in appliance seconds."""
+
+
+def restart(
+    on: Target, requirements: str, *, what: str = "restart", remember_configuration: bool = False
+) -> PlannedStep:
+    """Restart the peer; done when it answers again, on the web interface where that can be seen."""
+    return _planned(
+        on,
+        "restart",
+        f"Restart {on.peer.name}",
+        requirements,
+        what,
+        on.timings.restart if "restart" in on.capabilities else on.timings.reboot,
+        remember_configuration=remember_configuration,
+    )
+
+
+def restart_if_required(on: Target, requirements: str, *, what: str) -> PlannedStep:
+    """Restart the peer where an alarm demands it; skipped where none does."""
+    title = f"Restart {on.peer.name} if an alarm demands it"
+    return _planned(on, "restart-if-required", title, requirements, what, on.timings.read)
+
+
+def _planned(
+    on: Target,
+    kind: str,
+    title: str,
+    requirements: str,
+    what: str,
+    expected: float,
+    *,
+    remember_configuration: bool = False,
+) -> PlannedStep:
+    return PlannedStep(
+        key=on.key(what),
+        kind=kind,
+        title=title,
+        requirements=tuple(requirements.split()),
+        peer_id=on.peer.id,
+        params={"remember_configuration": remember_configuration},
+        expected=expected,
+        limit=on.timings.restart_limit,
+        poll=on.timings.poll,
+    )
+
+
+async def _look(ctx: StepContext) -> Look:
+    return await _look_restarted(ctx, demanded=True)
+
+
+async def _look_if_required(ctx: StepContext) -> Look:
+    if ctx.record.acted_at is None:
+        alarms = await (await ctx.appliance()).alarms()
+        demands = [a for a in alarms if a.title.casefold() == "restart required"]
+        if not demands:
+            return Look(met=True, skipped=True, note="no alarm demands a restart")
+    return await _look_restarted(ctx, demanded=False)
+
+
+async def _look_restarted(ctx: StepContext, *, demanded: bool) -> Look:
+    appliance = await ctx.appliance()
+    uptime = await appliance.uptime()
+    if uptime is None:
+        raise fail(
+            ctx,
+            "uptime-unknown",
+            "The peer does not say how long it has been running.",
+            "Restart it by hand, then retry.",
+        )
+    if ctx.record.acted_at is None:
+        seen: dict[str, object] = {"uptime": uptime, "seen_at": ctx.clock.now().isoformat()}
+        if ctx.step.params.get("remember_configuration"):
+            seen["shared_digest"] = await appliance.shared_digest()
+        return Look(met=False, seen=seen, note=f"up for {uptime} s")
+    before = int(ctx.record.before["uptime"])
+    away = elapsed(ctx, datetime.fromisoformat(str(ctx.record.before["seen_at"])))
+    doubt = _DOUBT + _READ_DELAY * ctx.clock.pace
+    if not (uptime < before or uptime + doubt < before + away):
+        return Look(met=False, seen={"uptime": uptime}, note="not restarted yet", progress=0.1)
+    if await appliance.answers_on_web() is False:
+        return Look(
+            met=False, seen={"uptime": uptime}, note="up, web interface not yet", progress=0.9
+        )
+    seen = {"uptime": uptime, "uptime_before": before, "demanded": demanded}
+    return Look(met=True, seen=seen, note=f"restarted, up for {uptime} s")
+
+
+async def _no_other_peer_is_down(ctx: StepContext) -> None:
+    """Restart each peer in turn, the next only when the previous one answers (ADD-X-19, ADD-J-21).
+
+    Refuses while any other member of the cluster does not answer.
+    """
+    for member in (await ctx.registry.cluster()).members:
+        if member.id == ctx.step.peer_id:
+            continue
+        try:
+            await (await ctx.appliance(member.id)).uptime()
+        except TransportError as error:
+            raise fail(
+                ctx,
+                "another-peer-down",
+                f"{member.name} does not answer ({error}); two peers must not be down at once.",
+                f"Bring {member.name} back, then retry.",
+            ) from error
+
+
+async def _act(ctx: StepContext) -> None:
+    await (await ctx.appliance()).restart()
+
+
+_SETTLE = 60.0
+"""Appliance seconds in which an accepted restart takes the peer away."""
+
+HANDLERS = (
+    Handler("restart", look=_look, act=_act, guard=_no_other_peer_is_down, settle=_SETTLE),
+    Handler(
+        "restart-if-required",
+        look=_look_if_required,
+        act=_act,
+        guard=_no_other_peer_is_down,
+        settle=_SETTLE,
+    ),
+)
