@@ -7,6 +7,7 @@ process sees it: a wrong password is never tried twice, because the appliance ba
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.domain.clock import Clock
@@ -112,10 +113,9 @@ def trust(anchor: TrustAnchor | None) -> Trust | None:
     """The transports' form of a trust anchor. Raises InvalidRequest where the text is none."""
     if anchor is None:
         return None
-    kinds = {
+    kinds: dict[TrustKind, Callable[[str], Trust]] = {
         TrustKind.HOST_KEY: HostKeyPin,
         TrustKind.CERTIFICATE: CertificatePin,
         TrustKind.CA_BUNDLE: CaBundle,
     }
-    made: Trust = kinds[anchor.kind](anchor.value)
-    return made
+    return kinds[anchor.kind](anchor.value)

@@ -12,15 +12,12 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from app.domain.job import Attestation, Event
 from app.domain.observation import View
+from app.engine.ports import JobDesk
 from app.security.keys import ApiKey
 from app.services.records import (
     Backup,
     Credential,
-    Job,
-    JobFilter,
-    NewJob,
     Once,
     Page,
     RegisteredCluster,
@@ -118,29 +115,14 @@ class Remembered(Protocol):
     async def add(self, once: Once, resource_id: str, at: datetime) -> None: ...
 
 
-class Jobs(Protocol):
-    """Jobs, their steps and events. Writing wakes the engine in the same transaction."""
+class Backups(Protocol):
+    """Finished backups of jobs; half-written ones are not among them."""
 
-    async def create(self, job: NewJob) -> None:
-        """Raises Problem `cluster-busy` or `peer-busy`."""
+    async def of_job(self, job_id: str) -> Sequence[Backup]: ...
+
+    def read(self, backup_id: str) -> AsyncIterator[bytes]:
+        """The plain bytes, piece by piece, outside any transaction of the caller."""
         ...
-
-    async def get(self, job_id: str) -> Job | None: ...
-    async def page(self, wanted: JobFilter, after: str | None, limit: int) -> Page[Job]: ...
-    async def events(self, job_id: str, after: int, limit: int) -> Sequence[Event]: ...
-    async def cancel(self, job_id: str, by: str) -> None:
-        """Ask for a stop at the next safe point. Raises Problem `illegal-transition`."""
-        ...
-
-    async def retry(self, job_id: str, by: str) -> None:
-        """Go on from the failed step. Raises Problem `illegal-transition`, `cluster-busy`."""
-        ...
-
-    async def attest(self, job_id: str, attestation: Attestation) -> None:
-        """Record an operator's word and wake the job. Raises Problem `illegal-transition`."""
-        ...
-
-    async def backups(self, job_id: str) -> Sequence[Backup]: ...
 
 
 class Transaction(Protocol):
@@ -159,7 +141,9 @@ class Transaction(Protocol):
     @property
     def remembered(self) -> Remembered: ...
     @property
-    def jobs(self) -> Jobs: ...
+    def jobs(self) -> JobDesk:
+        """What people do with jobs; creating one wakes the engine when this transaction commits."""
+        ...
 
 
 class Store(Protocol):
@@ -172,12 +156,6 @@ class Store(Protocol):
     async def ready(self) -> bool:
         """Whether the database answers and has the schema this code expects."""
         ...
-
-
-class BackupReader(Protocol):
-    """The bytes of a finished backup, opened piece by piece."""
-
-    def read(self, backup_id: str) -> AsyncIterator[bytes]: ...
 
 
 class EventFeed(Protocol):

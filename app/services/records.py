@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from app.domain.cluster import Cluster
-from app.domain.job import Attestation, JobState, StepFailure, StepRecord, WaitReason
 from app.domain.peer import Peer
 from app.domain.plan import Plan
 
@@ -108,57 +107,6 @@ class StoredPlan:
 
     plan: Plan
     observations: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """All that is written down when a job starts."""
-
-    id: str
-    plan: Plan
-    created_at: datetime
-    requested_by: str
-    attestations: tuple[Attestation, ...] = ()
-    change: Mapping[str, Any] = field(default_factory=dict)
-    correlation: Mapping[str, Any] = field(default_factory=dict)
-    queue: bool = False
-    """Wait behind the job that holds the cluster, instead of being refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as it stands now."""
-
-    id: str
-    cluster_id: str
-    procedure: str
-    plan: Plan
-    state: JobState
-    steps: tuple[StepRecord, ...]
-    """One for each step of the plan, in its order."""
-    created_at: datetime
-    requested_by: str
-    last_event_seq: int
-    waiting: WaitReason | None = None
-    waiting_note: str = ""
-    wake_at: datetime | None = None
-    cancel_requested: bool = False
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    failure: StepFailure | None = None
-    attestations: tuple[Attestation, ...] = ()
-    change: Mapping[str, Any] = field(default_factory=dict)
-    correlation: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to list; None: all."""
-
-    state: JobState | None = None
-    procedure: str | None = None
-    cluster_id: str | None = None
-    change_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

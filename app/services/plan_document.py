@@ -1,0 +1,87 @@
+"""A plan and observations as JSON, and a plan back: how they are stored and compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from app.domain.finding import Finding, Severity
+from app.domain.observation import View
+from app.domain.plan import Impact, Plan, PlannedStep, Stage
+
+_VOLATILE = frozenset({"observed_at", "uptime", "calls", "peer_id"})
+"""Facts that change by themselves; a difference in them explains nothing."""
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses, tuples, mappings, times and enums as plain JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value) if isinstance(value, set | frozenset) else value
+        return [to_json(item) for item in items]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def plan_from_json(document: Mapping[str, Any]) -> Plan:
+    """The plan that `to_json` wrote. Raises KeyError or TypeError on anything else."""
+    return Plan(
+        id=document["id"],
+        cluster_id=document["cluster_id"],
+        procedure=document["procedure"],
+        parameters=document["parameters"],
+        stages=tuple(_stage(stage) for stage in document["stages"]),
+        findings=tuple(_finding(finding) for finding in document["findings"]),
+        impact=tuple(Impact(**impact) for impact in document["impact"]),
+        back_out=tuple(document["back_out"]),
+        fingerprint=document["fingerprint"],
+        created_at=datetime.fromisoformat(document["created_at"]),
+        expires_at=datetime.fromisoformat(document["expires_at"]),
+        requested_by=document["requested_by"],
+    )
+
+
+def facts(view: View) -> dict[str, str]:
+    """The facts of a view as flat `dns.domain` -> text, without those that change by themselves."""
+    flat: dict[str, str] = {}
+    document = {key: item for key, item in to_json(view).items() if key not in _VOLATILE}
+    _flatten("", document, flat)
+    return flat
+
+
+def _flatten(prefix: str, value: Any, into: dict[str, str]) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _flatten(f"{prefix}.{key}" if prefix else key, item, into)
+    elif isinstance(value, list):
+        for number, item in enumerate(value, start=1):
+            _flatten(f"{prefix}.{number}", item, into)
+    else:
+        into[prefix] = "unknown" if value is None else str(value)
+
+
+def _stage(document: Mapping[str, Any]) -> Stage:
+    steps = tuple(
+        PlannedStep(**{**step, "requirements": tuple(step["requirements"])})
+        for step in document["steps"]
+    )
+    return Stage(**{**document, "steps": steps})
+
+
+def _finding(document: Mapping[str, Any]) -> Finding:
+    return Finding(
+        **{
+            **document,
+            "severity": Severity(document["severity"]),
+            "requirements": tuple(document["requirements"]),
+        }
+    )

@@ -1,0 +1,182 @@
+"""Planning: from a wish and what is so now, to everything a job will do.
+
+Making a plan reads the registry in one short transaction, asks the appliances without holding any,
+and writes the plan in another. Nothing is changed on any appliance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from app.domain.clock import Clock
+from app.domain.observation import View
+from app.domain.peer import Peer
+from app.domain.plan import Plan
+from app.domain.procedure import Situation
+from app.procedures.base import Procedure
+from app.security.keys import Principal
+from app.services.conditions import remember, replay
+from app.services.peers import PeersService
+from app.services.plan_document import facts, to_json
+from app.services.ports import Appliances, NewId, Store
+from app.services.problems import Item, Problem, not_found
+from app.services.records import Once, Outcome, RegisteredCluster, StoredPlan
+
+SIDE_BY_SIDE = 16
+"""How many peers are asked at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A plan made just now, and the views it was made from."""
+
+    plan: Plan
+    views: Mapping[str, View]
+
+    @property
+    def stored(self) -> StoredPlan:
+        """The plan with its facts, as it is kept."""
+        return StoredPlan(self.plan, {peer: facts(view) for peer, view in self.views.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningService:
+    """Makes plans, and says in what the world differs from an earlier one."""
+
+    store: Store
+    peers: PeersService
+    appliances: Appliances
+    procedures: Mapping[str, Procedure]
+    clock: Clock
+    new_id: NewId
+    lifetime: timedelta
+
+    def procedure(self, slug: str) -> Procedure:
+        """A procedure of the catalogue. Raises Problem `not-found`."""
+        found = self.procedures.get(slug)
+        if found is None:
+            raise not_found("procedure", slug)
+        return found
+
+    async def plan(
+        self, cluster_id: str, slug: str, parameters: Any, by: Principal, once: Once | None
+    ) -> Outcome[Plan]:
+        """A stored plan; it may hold blockers. Raises Problem `not-found`, `invalid-request`."""
+        async with self.store.transaction() as tx:
+            found = await replay(tx, once, self.clock.now(), self._loaded(tx.plans.get))
+        if found is not None:
+            return found
+        drafted = await self.draft(cluster_id, slug, parameters, by)
+        async with self.store.transaction() as tx:
+            # Asked again: the first look held nothing while the appliances were observed.
+            found = await replay(tx, once, self.clock.now(), self._loaded(tx.plans.get))
+            if found is not None:
+                return found
+            await tx.plans.add(drafted.stored)
+            await remember(tx, once, drafted.plan.id, self.clock.now())
+        return Outcome(drafted.plan)
+
+    async def get(self, plan_id: str) -> Plan:
+        """A plan as it was promised. Raises Problem `not-found`."""
+        async with self.store.transaction() as tx:
+            stored = await tx.plans.get(plan_id)
+        if stored is None:
+            raise not_found("plan", plan_id)
+        return stored.plan
+
+    async def draft(self, cluster_id: str, slug: str, parameters: Any, by: Principal) -> Drafted:
+        """Observe, and make the plan that fits what is so now; stores nothing."""
+        procedure = self.procedure(slug)
+        situation = await self._situation(cluster_id, procedure, parameters)
+        draft = procedure.draft(parameters, situation)
+        now = self.clock.now()
+        plan = Plan(
+            id=self.new_id("plan"),
+            cluster_id=cluster_id,
+            procedure=slug,
+            parameters=to_json(parameters),
+            stages=draft.stages,
+            findings=draft.findings,
+            impact=draft.impact,
+            back_out=draft.back_out,
+            fingerprint=dict(draft.relies_on),
+            created_at=now,
+            expires_at=now + self.lifetime,
+            requested_by=by.id,
+        )
+        return Drafted(plan, situation.views)
+
+    async def _situation(self, cluster_id: str, procedure: Procedure, parameters: Any) -> Situation:
+        async with self.store.transaction() as tx:
+            registered = await tx.clusters.get(cluster_id)
+            if registered is None:
+                raise not_found("cluster", cluster_id)
+            everybody = {entry.peer.id: entry.peer for entry in await tx.peers.all()}
+            memberships = await tx.clusters.memberships()
+        self._know(procedure.named_peers(parameters), everybody, parameters)
+        return Situation(
+            cluster=registered.cluster,
+            peers=everybody,
+            views=await self._views(everybody),
+            capabilities={
+                peer_id: await self.appliances.capabilities(peer_id)
+                for peer_id in self._involved(registered, procedure, parameters)
+            },
+            memberships=memberships,
+        )
+
+    async def _views(self, everybody: Mapping[str, Peer]) -> dict[str, View]:
+        places = asyncio.Semaphore(SIDE_BY_SIDE)
+
+        async def view(peer_id: str) -> View:
+            async with places:
+                return await self.peers.view(peer_id)
+
+        async with asyncio.TaskGroup() as tasks:
+            asked = {peer_id: tasks.create_task(view(peer_id)) for peer_id in everybody}
+        return {peer_id: task.result() for peer_id, task in asked.items()}
+
+    @staticmethod
+    def _involved(
+        registered: RegisteredCluster, procedure: Procedure, parameters: Any
+    ) -> tuple[str, ...]:
+        members = (peer.id for peer in registered.cluster.members)
+        return tuple(dict.fromkeys((*members, *procedure.named_peers(parameters))))
+
+    @staticmethod
+    def _know(named: tuple[str, ...], everybody: Mapping[str, Peer], parameters: Any) -> None:
+        errors = [
+            Item(
+                code="peer-unknown",
+                detail="there is no peer with this id",
+                pointer=_pointer_to(peer_id, parameters),
+                remedy="register the peer with POST /v1/peers",
+            )
+            for peer_id in dict.fromkeys(named)
+            if peer_id not in everybody
+        ]
+        if errors:
+            raise Problem("invalid-request", "the request names unknown peers", errors=errors)
+
+    @staticmethod
+    def _loaded(get: Any) -> Any:
+        async def load(plan_id: str) -> Plan | None:
+            stored: StoredPlan | None = await get(plan_id)
+            return None if stored is None else stored.plan
+
+        return load
+
+
+def _pointer_to(value: str, parameters: Any) -> str | None:
+    """Where in the request body a value stands."""
+    for name, item in dataclasses.asdict(parameters).items():
+        if item == value:
+            return f"/{name}"
+        if isinstance(item, list | tuple) and value in item:
+            return f"/{name}/{list(item).index(value)}"
+    return None

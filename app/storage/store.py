@@ -1,0 +1,131 @@
+"""The unit of work: one database transaction and the repositories that share it.
+
+Services open a transaction and never commit; leaving the block does, unless it leaves by an
+exception. Jobs are written by the engine's desk on the same connection, so a job, its wake-up and
+the idempotency key that led to it commit or vanish together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from psycopg import AsyncConnection
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlmodel import col
+
+from app.domain.plan import Plan
+from app.engine.ports import JobDesk
+from app.services.plan_document import plan_from_json, to_json
+from app.services.records import StoredPlan
+from app.storage.constraints import meaning
+from app.storage.credentials import ApiKeyRows, CredentialRows, RememberedRows
+from app.storage.peers import ClusterRows, PeerRows
+from app.storage.tables import PlanRow
+
+DeskOn = Callable[[AsyncConnection], JobDesk]
+"""The desk whose writes belong to the transaction open on that connection."""
+
+
+class PlanRows:
+    """Implements `app.services.ports.Plans`."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, plan: StoredPlan) -> None:
+        """Insert."""
+        self._session.add(
+            PlanRow(
+                id=plan.plan.id,
+                cluster_id=plan.plan.cluster_id,
+                procedure=plan.plan.procedure,
+                digest=plan.plan.digest,
+                body=to_json(plan.plan),
+                observations=to_json(plan.observations),
+                created_at=plan.plan.created_at,
+                expires_at=plan.plan.expires_at,
+            )
+        )
+        await self._session.flush()
+
+    async def get(self, plan_id: str) -> StoredPlan | None:
+        """One plan."""
+        row = await self._session.get(PlanRow, plan_id)
+        return None if row is None else _stored(row)
+
+    async def latest(self, cluster_id: str, procedure: str, digest: str) -> StoredPlan | None:
+        """The newest plan that promises this; the same promise may have been made often."""
+        query = (
+            select(PlanRow)
+            .where(
+                col(PlanRow.cluster_id) == cluster_id,
+                col(PlanRow.procedure) == procedure,
+                col(PlanRow.digest) == digest,
+            )
+            .order_by(col(PlanRow.created_at).desc())
+            .limit(1)
+        )
+        row = (await self._session.scalars(query)).first()
+        return None if row is None else _stored(row)
+
+
+@dataclass(frozen=True)
+class UnitOfWork:
+    """Implements `app.services.ports.Transaction`."""
+
+    credentials: CredentialRows
+    peers: PeerRows
+    clusters: ClusterRows
+    plans: PlanRows
+    keys: ApiKeyRows
+    remembered: RememberedRows
+    jobs: JobDesk
+
+
+class PostgresStore:
+    """Implements `app.services.ports.Store` over an async SQLAlchemy engine on psycopg."""
+
+    def __init__(self, engine: AsyncEngine, desk_on: DeskOn) -> None:
+        self._engine = engine
+        self._desk_on = desk_on
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+        """One unit of work. Raises Problem where a constraint speaks only at the end."""
+        async with AsyncSession(self._engine, expire_on_commit=False) as session:
+            try:
+                async with session.begin():
+                    raw = await (await session.connection()).get_raw_connection()
+                    yield UnitOfWork(
+                        credentials=CredentialRows(session),
+                        peers=PeerRows(session),
+                        clusters=ClusterRows(session),
+                        plans=PlanRows(session),
+                        keys=ApiKeyRows(session),
+                        remembered=RememberedRows(session),
+                        jobs=self._desk_on(cast("AsyncConnection", raw.driver_connection)),
+                    )
+            except IntegrityError as error:
+                problem = meaning(error)
+                if problem is None:
+                    raise
+                raise problem from error
+
+    async def ready(self) -> bool:
+        """Whether the database answers and has our schema."""
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execute(text("select 1 from setting limit 1"))
+        except (SQLAlchemyError, OSError):
+            return False
+        return True
+
+
+def _stored(row: PlanRow) -> StoredPlan:
+    plan: Plan = plan_from_json(row.body)
+    return StoredPlan(plan, row.observations)
