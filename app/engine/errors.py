@@ -1,13 +1,14 @@
 """What the engine refuses, in a form that callers can answer from.
 
-    EngineError
-    |-- NoSuchJob            no job of that id
-    |-- NoSuchGate           the job's plan has no gate of that name
-    |-- IllegalTransition    the job's state does not allow it; `legal` lists what it does allow
-    |-- Held                 somebody else's job stands in the way
-    |   |-- ClusterBusy        a job holds the cluster
-    |   `-- PeerBusy           a job of another cluster holds one of the peers
-    `-- LeaseLost            this worker no longer owns the job: stop, write nothing, touch nothing
+EngineError
+|-- NoSuchJob            no job of that id
+|-- NoSuchGate           the job's plan has no gate of that name
+|-- IllegalTransition    the job's state does not allow it; `legal` lists what it does allow
+|-- Held                 somebody else's job stands in the way
+|   |-- ClusterBusy        a job holds the cluster
+|   `-- PeerBusy           a job of another cluster holds one of the peers
+|-- LeaseLost            this worker no longer owns the job: stop, write nothing, touch nothing
+`-- JournalDown          the journal did not answer: what was last written is not known
 """
 
 from __future__ import annotations
@@ -72,4 +73,8 @@ class PeerBusy(Held):
 
 
 class LeaseLost(EngineError):
-    """This worker no longer owns the job: stop at once."""
+    """Another worker owns the job by now, or nobody: stop at once."""
+
+
+class JournalDown(EngineError):
+    """The journal did not answer; whether the last write arrived is not known."""

@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.appliance.appliance import Appliance
 from app.domain.job import Attestation, Event, StepRecord
 from app.engine.records import (
     Flags,
@@ -27,7 +28,6 @@ from app.engine.records import (
     Wait,
 )
 from app.procedures.base import BackupStore, Handler, Registry
-from app.appliance.appliance import Appliance
 
 
 class Journal(Protocol):

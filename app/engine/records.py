@@ -85,6 +85,7 @@ class NewJob:
     requested_by: str
     peers: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    attestations: tuple[Attestation, ...] = ()
     wait: Wait | None = None
     wake_at: datetime | None = None
 
@@ -153,9 +154,7 @@ def safe_before(plan: Plan, steps: tuple[StepRecord, ...], index: int) -> bool:
     """Whether stopping before step `index` leaves a consistent cluster (see `safe_point`)."""
     if index < len(steps) and steps[index].acted_at is not None:
         return False
-    for planned, record in zip(
-        reversed(plan.steps[:index]), reversed(steps[:index]), strict=True
-    ):
+    for planned, record in zip(reversed(plan.steps[:index]), reversed(steps[:index]), strict=True):
         if planned.safe_after:
             return True
         if record.acted_at is not None:
@@ -168,8 +167,8 @@ class Leave:
     """How a runner gives a job back.
 
     `state` is QUEUED (go on soon), WAITING, or an end. `wake_in` are seconds until it should be
-    taken up again; None waits for a person. `flags` are those the runner knew: what came since makes
-    the journal wake the job at once.
+    taken up again; None waits for a person. `flags` are those the runner knew: what came since
+    makes the journal wake the job at once.
     """
 
     state: JobState

@@ -1,0 +1,118 @@
+"""Carries a job as far as it goes, then gives it back.
+
+`advance` is short by design: it ends when the job ends, when the next look is more than a few
+seconds away, when people are waited for, when its time slice is over or the process drains. All
+that is known lies in the journal, so the next `advance`, in this process or another, goes on there.
+How one step runs: app.engine.stepping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from app.domain.clock import Clock
+from app.domain.job import JobState
+from app.engine import failures
+from app.engine.errors import EngineError, LeaseLost
+from app.engine.going import Going, Pacing
+from app.engine.ports import Equip, Handlers, Journal, LeaseCheck, Tools
+from app.engine.records import OVER, JobRecord, Lease, Leave
+from app.engine.stepping import StepRun
+
+log = logging.getLogger(__name__)
+
+
+def always_fresh() -> None:
+    """The lease check of an engine whose journal lives in its own process."""
+
+
+@dataclass
+class Runner:
+    """One worker's hands. `owner` is its name in the journal; `running` are the jobs it has."""
+
+    journal: Journal
+    handlers: Handlers
+    equip: Equip
+    clock: Clock
+    owner: str
+    lease_check: LeaseCheck = always_fresh
+    pacing: Pacing = field(default_factory=Pacing)
+    running: set[str] = field(default_factory=set)
+    _draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def drain(self) -> None:
+        """Give every job back at its next poll or step boundary, and start none."""
+        self._draining.set()
+
+    async def advance(self, job_id: str) -> None:
+        """Take the job as far as it goes. Does nothing where it is not to be taken up.
+
+        Trouble with the journal is logged and leaves the job to the reaper: what was last written
+        is not known, and only a new look can tell.
+        """
+        if self._draining.is_set() or job_id in self.running:
+            return
+        self.running.add(job_id)
+        try:
+            job = await self.journal.claim(job_id, self.owner)
+            if job is not None:
+                await self._carry(job)
+        except LeaseLost:
+            log.warning("job %s has another owner now; stopped", job_id)
+        except EngineError as error:
+            log.warning("job %s: %s; left to the reaper", job_id, error)
+        finally:
+            self.running.discard(job_id)
+
+    async def _carry(self, job: JobRecord) -> None:
+        try:
+            async with self.equip(job) as tools:
+                leave = await self._steps(job, tools)
+        except EngineError:
+            raise
+        except asyncio.CancelledError:
+            await self._hand_back(job.lease)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job must not hang on it
+            log.error(  # noqa: TRY400 - a message could hold a secret
+                "job %s: %s", job.id, failures.place(error)
+            )
+            failure = failures.internal(None)
+            leave = Leave(JobState.FAILED, failure=failure)
+        await self.journal.leave(job.lease, leave)
+
+    async def _hand_back(self, lease: Lease) -> None:
+        """Queue the job again although this task is being cancelled; bounded in time."""
+        leave = Leave(JobState.QUEUED, why="interrupted")
+        giving = asyncio.ensure_future(self.journal.leave(lease, leave))
+        done, _ = await asyncio.wait({giving}, timeout=2.0)
+        if not done:
+            giving.cancel()
+        elif (error := giving.exception()) is not None:
+            log.warning("job %s was not handed back: %s", lease.job_id, type(error).__name__)
+
+    async def _steps(self, job: JobRecord, tools: Tools) -> Leave:
+        going = Going(
+            journal=self.journal,
+            job=job,
+            clock=self.clock,
+            pacing=self.pacing,
+            lease_check=self.lease_check,
+            draining=self._draining,
+            slice_ends=asyncio.get_running_loop().time() + self.pacing.slice,
+            records=list(job.steps),
+            flags=job.flags,
+            wait=job.wait,
+        )
+        for index, record in enumerate(job.steps):
+            if record.state in OVER:
+                continue
+            leave = going.stop(index)
+            if leave is None:
+                handler = self.handlers.get(job.plan.steps[index].kind)
+                leave = await StepRun(going, index, handler, tools).run()
+            if leave is not None:
+                return leave
+        return Leave(JobState.SUCCEEDED)

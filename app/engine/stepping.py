@@ -1,0 +1,331 @@
+"""One step, from its first look to its end (the algorithm: app.procedures.base).
+
+A step meets the world in three calls, look, guard and act; each may fail in the ways of
+`transports.errors`, and each kind of failure has one meaning here:
+
+    nothing was sent       try again later, job waiting for the peer, until the step's limit
+    outcome unknown        of a look: as above; of an act: look for `settle` seconds, then act again
+    garbled                one more look, then failed
+    not trusted, refused   failed at once; trying again makes it worse or changes nothing
+    anything else          our own mistake: failed, `internal-error`, place in the log
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from app.domain.job import JobState, StepFailure, StepRecord, StepState, WaitReason
+from app.domain.plan import PlannedStep
+from app.engine import failures
+from app.engine.errors import EngineError
+from app.engine.going import Going
+from app.engine.ports import Tools
+from app.engine.records import (
+    STEP_FINISHED,
+    STEP_PROGRESS,
+    STEP_STARTED,
+    Leave,
+    NewEvent,
+    Wait,
+    failure_data,
+)
+from app.procedures.base import Handler, Look, StepContext, StepFailed
+from transports.errors import Garbled, NotSent, OutcomeUnknown, TransportError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+LONGEST_BACK_OFF = 60.0
+"""Appliance seconds between two tries to reach a peer."""
+
+
+class StepRun:
+    """One step in one `advance`."""
+
+    def __init__(self, going: Going, index: int, handler: Handler | None, tools: Tools) -> None:
+        self._going = going
+        self._index = index
+        self._handler = handler
+        self._tools = tools
+        self._planned: PlannedStep = going.job.plan.steps[index]
+        self._record: StepRecord = going.records[index]
+        self._announced = self._record.started_at is not None
+        self._started: datetime = self._record.started_at or going.clock.now()
+        self._record = replace(self._record, started_at=self._started)
+        self._shown: tuple[object, ...] = self._face()
+        self._look_garbled = False
+        self._act_garbled: Garbled | None = None
+
+    async def run(self) -> Leave | None:
+        """Carry the step to its end: None, or how to leave the job before that."""
+        if self._handler is None:
+            return self._failed(failures.unknown_kind(self._planned))
+        try:
+            return await self._until_over(self._handler)
+        except StepFailed as failed:
+            return self._failed(failed.failure)
+        except TransportError as error:
+            return self._failed(failures.of_transport(error, self._planned))
+
+    async def _until_over(self, handler: Handler) -> Leave | None:
+        while True:
+            trouble: TransportError | None = None
+            try:
+                look = await self._call(handler.look)
+                if look.failure is not None:
+                    raise StepFailed(look.failure)
+                if look.skipped or look.met:
+                    await self._finish(handler, look)
+                    return None
+                if self._act_garbled is not None:
+                    raise self._act_garbled
+                self._look_garbled = False
+                self._see(look)
+                if self._waits_for_people(handler):
+                    return self._wait_for_people(handler)
+                if self._may_act(handler):
+                    trouble = await self._act(handler)
+                    if trouble is None:
+                        continue
+            except Garbled as error:
+                if self._look_garbled:
+                    raise
+                self._look_garbled = True
+                trouble = error
+            except (NotSent, OutcomeUnknown) as error:
+                trouble = error
+            leave = await self._pause(trouble)
+            if leave is not None:
+                return leave
+
+    def _see(self, look: Look) -> None:
+        first = self._record.attempt == 0 and not self._record.before
+        self._record = replace(
+            self._record,
+            seen=look.seen,
+            before=look.seen if first else self._record.before,
+            note=look.note,
+            progress=self._record.progress if look.progress is None else look.progress,
+        )
+
+    def _may_act(self, handler: Handler) -> bool:
+        """Whether the effect is certainly not under way, so that acting (again) is right."""
+        if handler.act is None or self._record.act_returned:
+            return False
+        if self._record.acted_at is None:
+            return True
+        return self._since(self._record.acted_at) >= max(handler.settle, self._planned.poll)
+
+    async def _act(self, handler: Handler) -> TransportError | None:
+        """Act once. Gives back why it has to be tried again later, where nothing was sent."""
+        earlier = self._record
+        if earlier.attempt >= earlier.attempts_allowed:
+            raise StepFailed(failures.too_often(self._planned, earlier.attempt))
+        if handler.guard is not None:
+            await self._call(handler.guard)
+        self._record = replace(
+            earlier,
+            state=StepState.RUNNING,
+            attempt=earlier.attempt + 1,
+            acted_at=self._going.clock.now(),
+            act_returned=False,
+        )
+        await self._write(STEP_PROGRESS)
+        self._going.lease_check()
+        try:
+            await self._call(_certain(handler.act))
+        except NotSent as error:
+            state = StepState.PENDING if earlier.acted_at is None else StepState.UNKNOWN
+            self._record = replace(earlier, state=state)
+            return error
+        except OutcomeUnknown as error:
+            self._record = replace(self._record, state=StepState.UNKNOWN, note=str(error))
+            await self._write(STEP_PROGRESS)
+        except Garbled as error:
+            self._act_garbled = error
+            self._record = replace(self._record, state=StepState.UNKNOWN)
+        else:
+            self._record = replace(self._record, act_returned=True)
+        return None
+
+    async def _finish(self, handler: Handler, look: Look) -> None:
+        if look.skipped:
+            state, outcome = StepState.SKIPPED, "condition_not_met"
+        elif self._planned.attestation:
+            state, outcome = StepState.DONE, "attested"
+        elif self._record.acted_at is not None:
+            state, outcome = StepState.DONE, "acted"
+        else:
+            outcome = "observed" if handler.act is None else "already_true"
+            state = StepState.DONE
+        self._record = replace(
+            self._record,
+            state=state,
+            outcome=outcome,
+            seen=look.seen,
+            before=self._record.before or look.seen,
+            note=look.note,
+            progress=1.0,
+            finished_at=self._going.clock.now(),
+        )
+        await self._write(STEP_FINISHED)
+
+    def _failed(self, failure: StepFailure) -> Leave:
+        self._record = replace(
+            self._record,
+            state=StepState.FAILED,
+            failure=failure,
+            finished_at=self._going.clock.now(),
+        )
+        return self._leave(
+            Leave(JobState.FAILED, failure=failure, flags=self._going.flags), STEP_FINISHED
+        )
+
+    def _waits_for_people(self, handler: Handler) -> bool:
+        wanted = bool(self._planned.attestation) or bool(handler.waits_for)
+        return wanted and self._planned.attestation not in self._going.job.attestations
+
+    def _wait_for_people(self, handler: Handler) -> Leave:
+        reason = WaitReason(handler.waits_for or WaitReason.ATTESTATION)
+        note = self._planned.statement or self._record.note
+        self._record = replace(self._record, state=StepState.WAITING)
+        wait = Wait(reason, note, self._planned.key)
+        return self._leave(
+            Leave(JobState.WAITING, wait=wait, flags=self._going.flags), STEP_PROGRESS
+        )
+
+    async def _pause(self, trouble: TransportError | None) -> Leave | None:
+        """Wait until the next look; gives back how to leave where that is not soon."""
+        elapsed = self._elapsed()
+        if elapsed >= self._planned.limit:
+            acted = self._record.acted_at is not None
+            if trouble is not None:
+                raise trouble
+            raise StepFailed(failures.too_late(self._planned, acted=acted, note=self._record.note))
+        if trouble is not None:
+            self._record = replace(self._record, note=str(trouble) or type(trouble).__name__)
+        if self._record.state is not StepState.UNKNOWN:
+            interrupted = self._record.acted_at is not None and not self._record.act_returned
+            state = StepState.UNKNOWN if interrupted else StepState.WAITING
+            self._record = replace(self._record, state=state)
+        going = self._going
+        stop = going.stop(self._index)
+        if stop is not None:
+            return self._leave(stop, STEP_PROGRESS)
+        pause = self._planned.poll
+        if trouble is not None:
+            pause = min(LONGEST_BACK_OFF, max(pause, elapsed / 4))
+        pause = min(max(pause, 0.05), self._planned.limit - elapsed)
+        wait = Wait(WaitReason.PEER, self._record.note, self._planned.key)
+        real = pause / going.clock.pace
+        if real > going.pacing.inline:
+            leave = Leave(JobState.WAITING, wait=wait, wake_in=real, flags=going.flags)
+            return self._leave(leave, STEP_PROGRESS)
+        await self._show(wait if trouble is not None else None)
+        stop = going.stop(self._index)
+        if stop is not None:
+            return self._leave(stop, STEP_PROGRESS)
+        await going.sleep(pause)
+        return None
+
+    async def _show(self, wait: Wait | None) -> None:
+        """Write how far the step is, where that is new and not too soon after the last time."""
+        going = self._going
+        age = asyncio.get_running_loop().time() - going.written_at
+        waiting_changed = (wait is None) != (going.wait is None)
+        state_changed = self._shown[:1] != self._face()[:1]
+        changed = self._face() != self._shown
+        if waiting_changed or state_changed or (changed and age >= going.pacing.progress):
+            await self._write(STEP_PROGRESS, wait)
+        elif age >= going.pacing.flags:
+            await going.write(self._index, self._record, (), wait)
+
+    async def _write(self, event: str, wait: Wait | None = None) -> None:
+        await self._going.write(self._index, self._record, self._events(event), wait)
+        self._announced = True
+        self._shown = self._face()
+
+    def _leave(self, leave: Leave, event: str) -> Leave:
+        changed = event == STEP_FINISHED or self._face() != self._shown
+        started = () if self._announced else (self._event(STEP_STARTED),)
+        events = self._events(event) if changed else started
+        if leave.state is JobState.CANCELLED or (
+            leave.wait is not None and leave.wait.reason is WaitReason.HOLD
+        ):
+            self._record = replace(self._record, state=StepState.PENDING, started_at=None)
+        self._going.records[self._index] = self._record
+        return replace(leave, step=self._record, events=events)
+
+    def _events(self, event: str) -> tuple[NewEvent, ...]:
+        if self._announced:
+            return (self._event(event),)
+        started = self._event(STEP_STARTED)
+        return (started, self._event(event)) if event == STEP_FINISHED else (started,)
+
+    def _event(self, kind: str) -> NewEvent:
+        record, planned = self._record, self._planned
+        data: dict[str, Any] = {
+            "step": planned.key,
+            "title": planned.title,
+            "peer_id": planned.peer_id,
+            "state": StepState.RUNNING.value if kind == STEP_STARTED else record.state.value,
+            "attempt": record.attempt,
+            "note": record.note,
+            "progress": record.progress,
+        }
+        if kind == STEP_FINISHED:
+            data |= {"outcome": record.outcome, "failure": failure_data(record.failure)}
+        return NewEvent(kind, data)
+
+    def _face(self) -> tuple[object, ...]:
+        record = self._record
+        return record.state, record.attempt, record.note, record.progress
+
+    def _elapsed(self) -> float:
+        """Appliance seconds the limit counts: since the act, the statement, or the start."""
+        attestation = self._going.job.attestations.get(self._planned.attestation)
+        since = [self._started]
+        since += [self._record.acted_at] if self._record.acted_at is not None else []
+        since += [attestation.recorded_at] if attestation is not None else []
+        return self._since(max(since))
+
+    def _since(self, moment: datetime) -> float:
+        going = self._going
+        return (going.clock.now() - moment).total_seconds() * going.clock.pace
+
+    async def _call(self, function: Callable[[StepContext], Awaitable[T]]) -> T:
+        """Call a handler; what it must not raise becomes an internal error, told to the log."""
+        job = self._going.job
+        context = StepContext(
+            job_id=job.id,
+            step=self._planned,
+            record=self._record,
+            clock=self._going.clock,
+            appliances=self._tools.appliances,
+            registry=self._tools.registry,
+            backups=self._tools.backups,
+            attestations=job.attestations,
+            records={record.key: record for record in self._going.records},
+        )
+        try:
+            return await function(context)
+        except (TransportError, StepFailed, EngineError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a handler's mistake must end its step only
+            where = failures.place(error)
+            log.error(  # noqa: TRY400 - a message could hold a secret
+                "job %s, step %s: %s", job.id, self._planned.key, where
+            )
+            raise StepFailed(failures.internal(self._planned)) from None
+
+
+def _certain(
+    act: Callable[[StepContext], Awaitable[None]] | None,
+) -> Callable[[StepContext], Awaitable[None]]:
+    if act is None:
+        raise RuntimeError("a step without an act was to act")
+    return act

@@ -1,0 +1,343 @@
+"""Which state of a job may follow which, and what is written down when it does.
+
+Pure functions from a job to the changed job and its events. Both journals lock a job, call one of
+these and write the result, so they cannot differ in what a cancel, a retry or a take-over means.
+Nothing here knows of tables or time; `now` is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.job import (
+    Attestation,
+    JobState,
+    StepRecord,
+    StepState,
+    WaitReason,
+)
+from app.engine.errors import IllegalTransition, NoSuchGate
+from app.engine.records import (
+    JOB_CANCELLED,
+    JOB_CANCELLING,
+    JOB_FAILED,
+    JOB_PAUSING,
+    JOB_QUEUED,
+    JOB_STARTED,
+    JOB_SUCCEEDED,
+    JOB_WAITING,
+    STEP_ATTESTED,
+    JobRecord,
+    Leave,
+    NewEvent,
+    NewJob,
+    Wait,
+    failure_data,
+)
+
+CLAIM_EARLY = timedelta(seconds=1)
+"""A wake-up may come this much before its time: two machines' clocks are never quite one."""
+MORE_ATTEMPTS = 3
+PEOPLE = frozenset({WaitReason.APPROVAL, WaitReason.WINDOW, WaitReason.HOLD})
+"""Waits that `resume` ends."""
+_END_EVENTS = {
+    JobState.SUCCEEDED: JOB_SUCCEEDED,
+    JobState.FAILED: JOB_FAILED,
+    JobState.CANCELLED: JOB_CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A changed job, the events to append, and whether workers should be told of its wake_at."""
+
+    job: JobRecord
+    events: tuple[NewEvent, ...] = ()
+    wake: bool = False
+
+
+def legal_actions(job: JobRecord) -> tuple[str, ...]:
+    """What people may do with the job as it stands."""
+    match job.state:
+        case JobState.QUEUED | JobState.RUNNING:
+            return ("cancel", "resume") if job.pause_requested else ("cancel", "pause")
+        case JobState.WAITING:
+            actions = ["cancel", "pause"]
+            if job.wait is not None and job.wait.reason is WaitReason.ATTESTATION:
+                actions.append("attest")
+            if job.pause_requested or (job.wait is not None and job.wait.reason in PEOPLE):
+                actions.append("resume")
+            return tuple(actions)
+        case JobState.CANCELLING:
+            return ("cancel",)
+        case JobState.FAILED:
+            return ("retry",)
+        case _:
+            return ()
+
+
+def new_job(new: NewJob, *, holds: bool, now: datetime) -> Change:
+    """A job at its beginning; without `holds` it stands in line behind another."""
+    named = dict.fromkeys([s.peer_id for s in new.plan.steps if s.peer_id] + list(new.peers))
+    state = JobState.QUEUED if new.wait is None else JobState.WAITING
+    wake_at = (now if new.wait is None else new.wake_at) if holds else None
+    job = JobRecord(
+        id=new.id,
+        plan=new.plan,
+        state=state,
+        steps=tuple(
+            StepRecord(seq, step.key, StepState.PENDING)
+            for seq, step in enumerate(new.plan.steps, start=1)
+        ),
+        peers=tuple(named),
+        requested_by=new.requested_by,
+        created_at=now,
+        details=new.details,
+        wait=new.wait,
+        wake_at=wake_at,
+        holds=holds,
+        attestations={a.gate: a for a in new.attestations},
+    )
+    why = "created" if holds else "behind-another-job"
+    events = [NewEvent(JOB_QUEUED, {"why": why, "procedure": new.plan.procedure})]
+    events += [_attested(attestation) for attestation in new.attestations]
+    if new.wait is not None:
+        events.append(_waiting(new.wait, wake_at))
+    return Change(job, tuple(events), wake=wake_at is not None)
+
+
+def promoted(job: JobRecord, now: datetime) -> Change:
+    """A job whose turn has come: it has its cluster and peers now."""
+    wake_at = job.wake_at if job.state is JobState.WAITING else now
+    changed = replace(job, holds=True, wake_at=wake_at)
+    event = NewEvent(JOB_QUEUED, {"why": "its-turn-has-come"})
+    return Change(changed, (event,), wake=wake_at is not None)
+
+
+def may_claim(job: JobRecord, now: datetime) -> bool:
+    """Whether a worker may take the job up now."""
+    return (
+        job.holds
+        and job.owner is None
+        and not job.state.ended
+        and job.wake_at is not None
+        and job.wake_at <= now + CLAIM_EARLY
+    )
+
+
+def claimed(job: JobRecord, owner: str, now: datetime) -> Change:
+    """The job in a worker's hands. While it polls a peer it goes on counting as waiting."""
+    polling = job.wait is not None and job.wait.reason is WaitReason.PEER
+    starts = job.state is JobState.QUEUED or (job.state is JobState.WAITING and not polling)
+    changed = replace(
+        job,
+        owner=owner,
+        epoch=job.epoch + 1,
+        wake_at=None,
+        state=JobState.RUNNING if starts else job.state,
+        wait=None if starts else job.wait,
+        started_at=job.started_at or now,
+    )
+    events = (NewEvent(JOB_STARTED, {"resumed": job.started_at is not None}),) if starts else ()
+    return Change(changed, events)
+
+
+def with_step(job: JobRecord, step: StepRecord | None) -> JobRecord:
+    """The job with that step's record in place of the old one."""
+    if step is None:
+        return job
+    return replace(job, steps=tuple(step if s.key == step.key else s for s in job.steps))
+
+
+def left(job: JobRecord, leave: Leave, now: datetime) -> Change:
+    """The job as its worker gives it back."""
+    job = replace(with_step(job, leave.step), owner=None)
+    if leave.state.ended:
+        return _ended(job, leave, now)
+    asked_since = (job.cancel_requested and not leave.flags.cancel) or (
+        job.pause_requested and not leave.flags.pause
+    )
+    state = JobState.CANCELLING if job.cancel_requested else leave.state
+    if leave.state is JobState.QUEUED:
+        changed = replace(job, state=state, wait=None, wake_at=now)
+        queued = NewEvent(JOB_QUEUED, {"why": leave.why})
+        events = (*leave.events, queued) if state is JobState.QUEUED else leave.events
+        return Change(changed, events, wake=True)
+    wait = leave.wait
+    wake_at = None if leave.wake_in is None else now + timedelta(seconds=leave.wake_in)
+    if asked_since or _attested_meanwhile(job, wait):
+        wake_at = now
+        if state is JobState.WAITING and wait is not None and wait.reason is WaitReason.ATTESTATION:
+            changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=now)
+            queued = NewEvent(JOB_QUEUED, {"why": "attested"})
+            return Change(changed, (*leave.events, queued), wake=True)
+    paused = wait is not None and wait.reason is WaitReason.HOLD
+    changed = replace(
+        job,
+        state=state,
+        wait=wait,
+        wake_at=wake_at,
+        pause_requested=job.pause_requested and not paused,
+    )
+    events = leave.events
+    if wait is not None and not _same_wait(job.wait, wait):
+        events = (*events, _waiting(wait, wake_at))
+    return Change(changed, events, wake=wake_at is not None)
+
+
+def _ended(job: JobRecord, leave: Leave, now: datetime) -> Change:
+    changed = replace(
+        job,
+        state=leave.state,
+        wait=None,
+        wake_at=None,
+        holds=False,
+        failure=leave.failure,
+        finished_at=now,
+        pause_requested=False,
+    )
+    data: dict[str, Any] = {"why": leave.why} if leave.why else {}
+    if leave.failure is not None:
+        data |= {"failure": failure_data(leave.failure), "step": leave.step and leave.step.key}
+    return Change(changed, (*leave.events, NewEvent(_END_EVENTS[leave.state], data)))
+
+
+def reclaimed(job: JobRecord, now: datetime, why: str = "worker-lost") -> Change:
+    """The job of a worker that is gone: fenced off by a new epoch, and queued again."""
+    state = JobState.CANCELLING if job.cancel_requested else JobState.QUEUED
+    changed = replace(job, owner=None, epoch=job.epoch + 1, state=state, wait=None, wake_at=now)
+    event = JOB_QUEUED if state is JobState.QUEUED else JOB_CANCELLING
+    return Change(changed, (NewEvent(event, {"why": why}),), wake=True)
+
+
+def cancel_requested(job: JobRecord, by: str, reason: str, now: datetime) -> Change:
+    """The job after somebody asked to stop it; one that never acted and is idle stops at once."""
+    if job.state is JobState.CANCELLING:
+        return Change(job)
+    _demand(job, "cancel")
+    data = {"by": by, "reason": reason}
+    asked = replace(job, cancel_requested=True, state=JobState.CANCELLING)
+    event = NewEvent(JOB_CANCELLING, data)
+    if job.owner is not None:
+        return Change(asked, (event,))
+    if job.safe_point:
+        leave = Leave(JobState.CANCELLED, events=(event,), why="nothing was under way")
+        return _ended(asked, leave, now)
+    return Change(replace(asked, wake_at=now), (event,), wake=True)
+
+
+def pause_requested(job: JobRecord, by: str) -> Change:
+    """The job after somebody asked it to wait at the next safe point."""
+    if job.pause_requested and not job.state.ended:
+        return Change(job)
+    _demand(job, "pause")
+    return Change(replace(job, pause_requested=True), (NewEvent(JOB_PAUSING, {"by": by}),))
+
+
+def resumed(job: JobRecord, by: str, now: datetime) -> Change:
+    """The job after somebody let it go on."""
+    _demand(job, "resume")
+    event = NewEvent(JOB_QUEUED, {"why": "resumed", "by": by})
+    if job.wait is None or job.wait.reason not in PEOPLE:
+        return Change(replace(job, pause_requested=False))
+    wake_at = now if job.holds else None
+    changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=wake_at, pause_requested=False)
+    return Change(changed, (event,), wake=wake_at is not None)
+
+
+def attested(job: JobRecord, attestation: Attestation, now: datetime) -> Change:
+    """The job with an operator's statement; it goes on where it waited for that."""
+    gates = tuple(step.attestation for step in job.plan.steps if step.attestation)
+    if attestation.gate not in gates:
+        raise NoSuchGate(job.id, attestation.gate, gates)
+    if job.state.ended or attestation.gate in job.attestations:
+        raise IllegalTransition(job.id, job.state, "attest", legal_actions(job))
+    job = replace(job, attestations={**job.attestations, attestation.gate: attestation})
+    events = (_attested(attestation),)
+    current = job.current
+    waited = (
+        job.owner is None
+        and job.wait is not None
+        and job.wait.reason is WaitReason.ATTESTATION
+        and current is not None
+        and job.plan.steps[current.seq - 1].attestation == attestation.gate
+    )
+    if not waited:
+        return Change(job, events)
+    if job.state is JobState.CANCELLING:
+        return Change(replace(job, wait=None, wake_at=now), events, wake=True)
+    queued = NewEvent(JOB_QUEUED, {"why": "attested"})
+    changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=now)
+    return Change(changed, (*events, queued), wake=True)
+
+
+def retried(job: JobRecord, by: str, now: datetime) -> Change:
+    """A failed job, queued again at its failed step; what that step saw and did is kept."""
+    _demand(job, "retry")
+    steps = tuple(
+        replace(
+            step,
+            state=StepState.PENDING,
+            started_at=None,
+            finished_at=None,
+            failure=None,
+            act_returned=False,
+            attempts_allowed=step.attempt + MORE_ATTEMPTS,
+        )
+        if step is job.current
+        else step
+        for step in job.steps
+    )
+    changed = replace(
+        job,
+        steps=steps,
+        state=JobState.QUEUED,
+        holds=True,
+        wake_at=now,
+        failure=None,
+        finished_at=None,
+        cancel_requested=False,
+        pause_requested=False,
+    )
+    return Change(changed, (NewEvent(JOB_QUEUED, {"why": "retry", "by": by}),), wake=True)
+
+
+def _demand(job: JobRecord, action: str) -> None:
+    legal = legal_actions(job)
+    if action not in legal:
+        raise IllegalTransition(job.id, job.state, action, legal)
+
+
+def _same_wait(old: Wait | None, new: Wait) -> bool:
+    return old is not None and (old.reason, old.step) == (new.reason, new.step)
+
+
+def _attested_meanwhile(job: JobRecord, wait: Wait | None) -> bool:
+    if wait is None or wait.reason is not WaitReason.ATTESTATION or job.current is None:
+        return False
+    return job.plan.steps[job.current.seq - 1].attestation in job.attestations
+
+
+def _waiting(wait: Wait, wake_at: datetime | None) -> NewEvent:
+    data: dict[str, Any] = {"reason": wait.reason.value, "note": wait.note, "step": wait.step}
+    if wake_at is not None:
+        data["until"] = wake_at.isoformat()
+    return NewEvent(JOB_WAITING, data)
+
+
+def waiting_event(wait: Wait) -> NewEvent:
+    """The event that says that a job waits."""
+    return _waiting(wait, None)
+
+
+def _attested(attestation: Attestation) -> NewEvent:
+    data: Mapping[str, Any] = {
+        "gate": attestation.gate,
+        "by": attestation.by,
+        "reason": attestation.reason,
+        "recorded_for": attestation.recorded_for,
+    }
+    return NewEvent(STEP_ATTESTED, data)

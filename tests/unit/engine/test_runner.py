@@ -1,0 +1,482 @@
+"""How a job runs, is interrupted and goes on, in virtual time over the journal in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.domain.job import JobState, StepFailure, StepState, WaitReason
+from app.engine.errors import LeaseLost
+from app.engine.records import JobRecord
+from app.procedures.base import Handler, Look, StepContext, StepFailed
+from tests.support.engine_bench import Bench, Peer, new_job, statement, step
+from transports.errors import (
+    AuthenticationFailed,
+    CommandRejected,
+    ConnectionLost,
+    Garbled,
+    TransportError,
+    Unreachable,
+)
+from transports.mock.virtual_time import run
+
+
+def failing(error: TransportError, times: int = 1_000_000) -> Callable[[StepContext], None]:
+    left = [times]
+
+    def fault(context: StepContext) -> None:
+        if left[0] > 0:
+            left[0] -= 1
+            raise error
+
+    return fault
+
+
+def carry(bench: Bench, *steps: Any) -> JobRecord:
+    return run(bench.run(new_job(*steps)))
+
+
+def test_a_step_whose_effect_is_there_is_done_without_an_act() -> None:
+    bench = Bench(Peer(done={"a"}))
+    job = carry(bench, step("a"))
+    assert job.state is JobState.SUCCEEDED
+    assert (job.steps[0].state, job.steps[0].outcome) == (StepState.DONE, "already_true")
+    assert bench.peer.acts == []
+
+
+def test_a_step_is_looked_at_then_acted_on_then_looked_at_again() -> None:
+    bench = Bench()
+    job = carry(bench, step("a"), step("b"))
+    assert job.state is JobState.SUCCEEDED
+    assert bench.peer.acts == ["a", "b"]
+    assert bench.peer.looks == ["a", "a", "b", "b"]
+    assert job.steps[1].before == {"done": ["a"]}
+    assert job.steps[1].seen == {"done": ["a", "b"]}
+    assert job.steps[1].outcome == "acted"
+
+
+def test_events_tell_the_whole_job_without_gaps() -> None:
+    bench = Bench()
+
+    async def story() -> list[tuple[int, str]]:
+        await bench.run(new_job(step("a")))
+        return [(event.seq, event.type) for event in await bench.journal.events("job-1")]
+
+    assert run(story()) == [
+        (1, "job.queued"),
+        (2, "job.started"),
+        (3, "job.step.started"),
+        (4, "job.step.finished"),
+        (5, "job.succeeded"),
+    ]
+
+
+def test_about_to_act_is_written_down_before_the_act() -> None:
+    bench = Bench()
+    seen: list[tuple[StepState, bool, int]] = []
+
+    async def act(context: StepContext) -> None:
+        record = (await bench.journal.load("job-1")).steps[0]
+        seen.append((record.state, record.acted_at is not None, record.attempt))
+
+    bench.peer.act_work = act
+    carry(bench, step("a"))
+    assert seen == [(StepState.RUNNING, True, 1)]
+
+
+def test_a_guard_that_refuses_prevents_the_act() -> None:
+    async def guard(context: StepContext) -> None:
+        raise StepFailed(StepFailure("unsafe", "no backup", "take one"))
+
+    bench = Bench()
+    bench = Bench(handlers={"careful": Handler("careful", bench.peer.look, bench.peer.act, guard)})
+    job = carry(bench, step("a", "careful"))
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.code == "unsafe"
+    assert job.steps[0].acted_at is None
+
+
+def test_a_step_whose_condition_does_not_hold_is_skipped() -> None:
+    async def look(context: StepContext) -> Look:
+        return Look(met=False, skipped=True)
+
+    job = carry(Bench(handlers={"maybe": Handler("maybe", look)}), step("a", "maybe"), step("b"))
+    assert job.state is JobState.SUCCEEDED
+    assert (job.steps[0].state, job.steps[0].outcome) == (StepState.SKIPPED, "condition_not_met")
+
+
+def test_an_effect_that_never_shows_fails_the_step_at_its_limit() -> None:
+    bench = Bench()
+
+    async def act(context: StepContext) -> None:
+        bench.peer.acts.append("a")
+
+    bench = Bench(bench.peer, handlers={"set": Handler("set", bench.peer.look, act)})
+    job = carry(bench, step("a", limit=30, poll=2))
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.code == "not-verified"
+    assert job.failure.requirements == ("ADD-J-22",)
+    assert bench.peer.acts == ["a"]
+    assert job.steps[0].acted_at is not None
+    assert job.finished_at is not None
+    assert (job.finished_at - job.steps[0].acted_at).total_seconds() == pytest.approx(30, abs=0.1)
+
+
+def test_limits_are_appliance_seconds() -> None:
+    async def look(context: StepContext) -> Look:
+        return Look(met=False)
+
+    bench = Bench(pace=60.0, handlers={"wait": Handler("wait", look)})
+    job = carry(bench, step("a", "wait", limit=600, poll=30))
+    assert job.started_at is not None
+    assert job.finished_at is not None
+    assert (job.finished_at - job.started_at).total_seconds() == pytest.approx(10, abs=0.1)
+
+
+def test_a_wrong_password_is_never_tried_twice() -> None:
+    bench = Bench(Peer(look_fault=failing(AuthenticationFailed("declined"))))
+    job = carry(bench, step("a"))
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.code == "authentication-failed"
+    assert bench.peer.looks == ["a"]
+
+
+def test_a_refused_act_fails_the_step_with_the_peers_own_words() -> None:
+    bench = Bench(Peer(act_fault=failing(CommandRejected("value out of range"))))
+    job = carry(bench, step("a"))
+    assert job.failure is not None
+    assert job.failure.code == "peer-refused"
+    assert "value out of range" in job.failure.message
+    assert bench.peer.acts == ["a"]
+
+
+def test_an_unreachable_peer_is_waited_for() -> None:
+    bench = Bench(Peer(look_fault=failing(Unreachable("no route"), times=6)))
+
+    async def story() -> tuple[JobRecord, list[str]]:
+        return await bench.run(new_job(step("a", limit=600))), await bench.types()
+
+    job, types = run(story())
+    assert job.state is JobState.SUCCEEDED
+    assert types.count("job.waiting") == 1
+    assert bench.peer.acts == ["a"]
+
+
+def test_a_peer_that_stays_unreachable_fails_the_step_at_its_limit_with_a_remedy() -> None:
+    bench = Bench(Peer(look_fault=failing(Unreachable("no route"))))
+    job = carry(bench, step("a", limit=300))
+    assert job.failure is not None
+    assert job.failure.code == "peer-unreachable"
+    assert "reached" in job.failure.remedy
+    assert len(bench.peer.looks) < 40
+
+
+def test_an_act_that_was_not_sent_is_sent_later_and_counted_once() -> None:
+    bench = Bench(Peer(act_fault=failing(Unreachable("no route"), times=2)))
+    job = carry(bench, step("a"))
+    assert job.state is JobState.SUCCEEDED
+    assert job.steps[0].attempt == 1
+    assert bench.peer.acts == ["a", "a", "a"]
+
+
+def test_an_interrupted_act_that_worked_is_not_repeated() -> None:
+    bench = Bench()
+
+    def fault(context: StepContext) -> None:
+        bench.peer.done.add("a")
+        raise ConnectionLost("link died")
+
+    bench.peer.act_fault = fault
+    job = carry(bench, step("a", "restart"))
+    assert job.state is JobState.SUCCEEDED
+    assert bench.peer.acts == ["a"]
+
+
+def test_an_interrupted_act_is_repeated_only_after_the_settle_time() -> None:
+    bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"), times=1)))
+    times: list[float] = []
+
+    async def act(context: StepContext) -> None:
+        times.append(asyncio.get_running_loop().time())
+        await bench.peer.act(context)
+
+    bench = Bench(
+        bench.peer, handlers={"restart": Handler("restart", bench.peer.look, act, settle=120)}
+    )
+    job = carry(bench, step("a", "restart", limit=600))
+    assert job.state is JobState.SUCCEEDED
+    assert len(times) == 2
+    assert times[1] - times[0] >= 120
+    assert job.steps[0].attempt == 2
+
+
+def test_an_interrupted_act_is_tried_three_times_at_most() -> None:
+    bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"))))
+    job = carry(bench, step("a", limit=600))
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.code == "outcome-unknown"
+    assert bench.peer.acts == ["a"] * 3
+
+
+def test_a_garbled_reply_gets_one_more_look() -> None:
+    once = Bench(Peer(look_fault=failing(Garbled("not XML"), times=1)))
+    assert carry(once, step("a")).state is JobState.SUCCEEDED
+    always = Bench(Peer(look_fault=failing(Garbled("not XML"))))
+    job = carry(always, step("a"))
+    assert job.failure is not None
+    assert job.failure.code == "reply-not-understood"
+    assert always.peer.looks == ["a", "a"]
+
+
+def test_a_mistake_of_ours_fails_the_step_and_tells_no_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def look(context: StepContext) -> Look:
+        raise ValueError("hunter2")
+
+    with caplog.at_level(logging.DEBUG):
+        job = carry(Bench(handlers={"bad": Handler("bad", look)}), step("a", "bad"))
+    assert job.failure is not None
+    assert job.failure.code == "internal-error"
+    assert "ValueError" in caplog.text
+    assert "hunter2" not in caplog.text + str(job)
+
+
+def test_a_step_kind_nobody_knows_fails_the_job() -> None:
+    job = carry(Bench(), step("a", "from-the-future"))
+    assert job.failure is not None
+    assert job.failure.code == "unknown-step-kind"
+
+
+def test_a_long_poll_gives_the_job_back_and_holds_nothing() -> None:
+    bench = Bench()
+
+    async def story() -> JobRecord:
+        await bench.journal.create(new_job(step("a", "wait", poll=120, limit=3600), step("b")))
+        await bench.runner.advance("job-1")
+        parked = await bench.journal.load("job-1")
+        assert (parked.state, parked.owner) == (JobState.WAITING, None)
+        assert parked.wait is not None
+        assert parked.wait.reason is WaitReason.PEER
+        bench.peer.done.add("a")
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.SUCCEEDED
+
+
+def test_a_gate_waits_for_a_statement_without_a_wake_up() -> None:
+    bench = Bench()
+
+    async def story() -> JobRecord:
+        gate = step("gate", "attest", attestation="firewall-open", statement="The firewall is open")
+        parked = await bench.run(new_job(step("a"), gate, step("b")))
+        assert parked.state is JobState.WAITING
+        assert parked.wait is not None
+        assert (parked.wait.reason, parked.wake_at) == (WaitReason.ATTESTATION, None)
+        await asyncio.sleep(86_400 * 3)
+        await bench.journal.attest("job-1", statement("firewall-open", bench.clock.now()))
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.SUCCEEDED
+    assert job.steps[1].outcome == "attested"
+
+
+def test_a_cancelled_job_stops_at_the_next_safe_point() -> None:
+    bench = Bench()
+
+    async def cancel(context: StepContext) -> None:
+        if context.step.key == "a":
+            await bench.journal.request_cancel("job-1", by="Ann")
+
+    bench.peer.act_work = cancel
+    job = carry(bench, step("a"), step("b", safe_after=True), step("c"))
+    assert job.state is JobState.CANCELLED
+    assert bench.peer.acts == ["a", "b"]
+    assert job.steps[2].state is StepState.PENDING
+
+
+def test_a_poll_before_the_first_act_ends_soon_after_a_cancel() -> None:
+    bench = Bench()
+
+    async def story() -> JobRecord:
+        await bench.journal.create(new_job(step("a", "wait", poll=2, limit=3600), step("b")))
+        task = asyncio.create_task(bench.wakeups.until_idle())
+        await asyncio.sleep(60)
+        await bench.journal.request_cancel("job-1", by="Ann")
+        await asyncio.sleep(10)
+        assert task.done()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.CANCELLED
+    assert bench.peer.acts == []
+
+
+def test_a_paused_job_keeps_its_cluster_until_it_is_resumed() -> None:
+    bench = Bench()
+
+    async def story() -> JobRecord:
+        await bench.journal.create(new_job(step("a", safe_after=True), step("b")))
+        await bench.journal.request_pause("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        paused = await bench.journal.load("job-1")
+        assert paused.wait is not None
+        assert (paused.wait.reason, paused.holds) == (WaitReason.HOLD, True)
+        await asyncio.sleep(86_400)
+        await bench.journal.resume("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    assert run(story()).state is JobState.SUCCEEDED
+
+
+def test_a_retry_goes_on_from_the_failed_step_and_keeps_what_was_seen_before() -> None:
+    bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"), times=4)))
+
+    async def story() -> JobRecord:
+        failed = await bench.run(new_job(step("a", limit=600), step("b")))
+        assert failed.state is JobState.FAILED
+        assert failed.steps[0].attempt == 3
+        await asyncio.sleep(86_400)
+        await bench.journal.retry("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.SUCCEEDED
+    assert job.steps[0].attempt == 5
+    assert job.steps[0].before == {"done": []}
+    assert job.failure is None
+
+
+def test_a_worker_killed_in_mid_act_leaves_a_job_that_another_finishes_by_looking() -> None:
+    bench = Bench()
+
+    async def hang(context: StepContext) -> None:
+        bench.peer.done.add("a")
+        await asyncio.Event().wait()
+
+    async def story() -> JobRecord:
+        bench.peer.act_work = hang
+        await bench.journal.create(new_job(step("a", "restart")))
+        first = asyncio.create_task(bench.runner.advance("job-1"))
+        await asyncio.sleep(1)
+        await bench.journal.reclaim("job-1")
+        second = bench.worker("worker-2", dict(bench.runner.handlers))
+        await second.advance("job-1")
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.SUCCEEDED
+    assert bench.peer.acts == ["a"]
+
+
+def test_a_fenced_worker_neither_writes_nor_starts_another_step() -> None:
+    bench = Bench()
+
+    async def lose(context: StepContext) -> None:
+        await bench.journal.reclaim("job-1")
+
+    async def story() -> JobRecord:
+        bench.peer.act_work = lose
+        await bench.journal.create(new_job(step("a"), step("b")))
+        await bench.runner.advance("job-1")
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert bench.peer.acts == ["a"]
+    assert job.steps[0].state is StepState.RUNNING
+    assert job.state is JobState.QUEUED
+
+
+def test_a_worker_without_a_fresh_beat_does_not_act() -> None:
+    bench = Bench()
+
+    def stale() -> None:
+        raise LeaseLost("no beat for 6 s")
+
+    async def story() -> None:
+        bench.runner.lease_check = stale
+        await bench.journal.create(new_job(step("a")))
+        await bench.runner.advance("job-1")
+
+    run(story())
+    assert bench.peer.acts == []
+
+
+def test_a_draining_worker_gives_its_job_back_at_the_next_poll() -> None:
+    bench = Bench()
+
+    async def story() -> JobRecord:
+        await bench.journal.create(new_job(step("a", "wait", poll=4, limit=3600)))
+        task = asyncio.create_task(bench.runner.advance("job-1"))
+        await asyncio.sleep(30)
+        bench.runner.drain()
+        await asyncio.sleep(0.01)
+        assert task.done()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert (job.state, job.owner) == (JobState.QUEUED, None)
+
+
+def test_an_interrupted_advance_queues_its_job_again() -> None:
+    bench = Bench()
+
+    async def story() -> JobRecord:
+        await bench.journal.create(new_job(step("a", "wait", poll=4, limit=3600)))
+        task = asyncio.create_task(bench.runner.advance("job-1"))
+        await asyncio.sleep(30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert (job.state, job.owner) == (JobState.QUEUED, None)
+
+
+def test_a_time_slice_ends_between_looks_and_the_job_goes_on() -> None:
+    bench = Bench()
+
+    async def look(context: StepContext) -> Look:
+        return Look(met=asyncio.get_running_loop().time() > 1500)
+
+    async def story() -> list[str]:
+        await bench.run(new_job(step("a", "wait", poll=4, limit=3600)))
+        return await bench.types()
+
+    bench = Bench(handlers={"wait": Handler("wait", look)})
+    types = run(story())
+    assert types.count("job.started") == 3
+    assert types[-1] == "job.succeeded"
+
+
+def test_progress_is_told_at_most_once_a_second() -> None:
+    calls = [0]
+
+    async def look(context: StepContext) -> Look:
+        calls[0] += 1
+        return Look(met=calls[0] > 100, note=f"{100 - calls[0]} calls left")
+
+    bench = Bench(handlers={"wait": Handler("wait", look)})
+
+    async def story() -> list[str]:
+        await bench.run(new_job(step("a", "wait", poll=0.1, limit=3600)))
+        return await bench.types()
+
+    assert 5 <= run(story()).count("job.step.progress") <= 11
