@@ -1,0 +1,117 @@
+"""The root shell, where an endpoint grants one.
+
+Opened for one operation and closed after it: the vendor advises against working as root (device
+facts 1.1), so nothing is kept open there. Unlike `admin`, root takes single commands by exec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncssh
+
+from transports.base import Endpoint
+from transports.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    ReplyTimeout,
+    ReplyTooLarge,
+    Unreachable,
+)
+from transports.ssh.connection import connect, disconnect
+from transports.ssh.options import Options
+
+ROOT = "root"
+_PIECE = 64 * 1024
+_MAX_OUTPUT = 1024 * 1024
+_SAFE_PATH = re.compile(r"/[\w./+-]+", re.ASCII)
+
+
+class RootShell:
+    """Opens root sessions; remembers that a password was declined."""
+
+    def __init__(self, endpoint: Endpoint, options: Options) -> None:
+        self._endpoint = endpoint
+        self._options = options
+        self._declined = False
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[OpenRootShell]:
+        """A root shell for one operation. Errors as in `transports.ssh.connection.connect`."""
+        if self._declined:
+            raise AuthenticationFailed(
+                "the appliance declined the root password; not tried again with the same password"
+            )
+        seconds = self._endpoint.limits.connect
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await connect(
+                    self._endpoint,
+                    ROOT,
+                    self._endpoint.root_password,
+                    legacy=self._options.legacy_algorithms,
+                )
+        except TimeoutError:
+            raise Unreachable(f"no root session within {seconds:g} s") from None
+        except AuthenticationFailed:
+            self._declined = True
+            raise
+        try:
+            yield OpenRootShell(connection)
+        except (OSError, asyncssh.Error):
+            raise ConnectionLost("the root session ended under way") from None
+        finally:
+            await disconnect(connection)
+
+
+class Finished:
+    """What a command left behind: its exit status (None: killed) and its output as text."""
+
+    def __init__(self, status: int | None, output: str) -> None:
+        self.status = status
+        self.output = output
+
+
+class OpenRootShell:
+    """Runs single commands as root. Library errors are turned into ours by `RootShell.opened`."""
+
+    def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
+        self.connection = connection
+
+    async def run(self, command: str, *, seconds: float, typed: str = "") -> Finished:
+        """Run a command to its end, with `typed` as its input.
+
+        Raises ReplyTimeout after so many seconds, ReplyTooLarge beyond 1 MiB of output.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._run(command, typed)
+        except TimeoutError:
+            raise ReplyTimeout(f"a root command did not end within {seconds:g} s") from None
+
+    async def _run(self, command: str, typed: str) -> Finished:
+        process = await self.connection.create_process(
+            command, encoding=None, stderr=asyncssh.STDOUT
+        )
+        try:
+            process.stdin.write(typed.encode())
+            process.stdin.write_eof()
+            output = bytearray()
+            while piece := await process.stdout.read(_PIECE):
+                output += piece
+                if len(output) > _MAX_OUTPUT:
+                    raise ReplyTooLarge("a root command does not stop writing")
+            await process.wait_closed()
+        finally:
+            process.close()
+        if process.exit_status is None and process.exit_signal is None:
+            raise ConnectionLost("the root session ended before the command did")
+        return Finished(process.exit_status, output.decode(errors="replace"))
+
+
+def is_plain_path(path: str) -> bool:
+    """Whether a path can be part of a command without quoting."""
+    return _SAFE_PATH.fullmatch(path) is not None and ".." not in path
