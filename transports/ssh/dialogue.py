@@ -137,6 +137,6 @@ class Dialogue:
         if chunk is not None:
             raise Unreachable("the session ended right after log-in")
         tail = splitter.tail
-        if tail.strip() and len(tail) <= _MAX_PROMPT:
+        if tail.strip() not in {"", "OK"} and len(tail) <= _MAX_PROMPT:
             self._prompt = tail
         self._tail = tail[-_MAX_PROMPT:]
