@@ -7,8 +7,11 @@ between looks at the uptime first and never restarts twice for one step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from app.domain.peer import Peer
 from app.domain.plan import PlannedStep
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.steps.target import Target, elapsed, fail
@@ -21,35 +24,33 @@ _READ_DELAY = 0.5
 
 
 def restart(
-    on: Target, requirements: str, *, what: str = "restart", remember_configuration: bool = False
+    on: Target,
+    requirements: str,
+    *,
+    what: str = "restart",
+    others: Sequence[Peer] = (),
+    remember_configuration: bool = False,
 ) -> PlannedStep:
-    """Restart the peer; done when it answers again, on the web interface where that can be seen."""
-    return _planned(
-        on,
-        "restart",
-        f"Restart {on.peer.name}",
-        requirements,
-        what,
-        on.timings.restart if "restart" in on.capabilities else on.timings.reboot,
-        remember_configuration=remember_configuration,
-    )
+    """Restart the peer; done when it answers again, on the web interface where that can be seen.
+
+    `others` must all answer before: no two peers may be down at once.
+    """
+    planned = _planned(on, "restart", f"Restart {on.peer.name}", requirements, what, others)
+    expected = on.timings.restart if "restart" in on.capabilities else on.timings.reboot
+    remember = {"remember_configuration": remember_configuration}
+    return replace(planned, expected=expected, params={**planned.params, **remember})
 
 
-def restart_if_required(on: Target, requirements: str, *, what: str) -> PlannedStep:
+def restart_if_required(
+    on: Target, requirements: str, *, what: str, others: Sequence[Peer] = ()
+) -> PlannedStep:
     """Restart the peer where an alarm demands it; skipped where none does."""
     title = f"Restart {on.peer.name} if an alarm demands it"
-    return _planned(on, "restart-if-required", title, requirements, what, on.timings.read)
+    return _planned(on, "restart-if-required", title, requirements, what, others)
 
 
-def _planned(
-    on: Target,
-    kind: str,
-    title: str,
-    requirements: str,
-    what: str,
-    expected: float,
-    *,
-    remember_configuration: bool = False,
+def _planned(  # noqa: PLR0917 - private, and named like the fields it fills
+    on: Target, kind: str, title: str, requirements: str, what: str, others: Sequence[Peer]
 ) -> PlannedStep:
     return PlannedStep(
         key=on.key(what),
@@ -57,8 +58,8 @@ def _planned(
         title=title,
         requirements=tuple(requirements.split()),
         peer_id=on.peer.id,
-        params={"remember_configuration": remember_configuration},
-        expected=expected,
+        params={"others": [peer.id for peer in others if peer.id != on.peer.id]},
+        expected=on.timings.read,
         limit=on.timings.restart_limit,
         poll=on.timings.poll,
     )
@@ -108,19 +109,19 @@ async def _look_restarted(ctx: StepContext, *, demanded: bool) -> Look:
 async def _no_other_peer_is_down(ctx: StepContext) -> None:
     """Restart each peer in turn, the next only when the previous one answers (ADD-X-19, ADD-J-21).
 
-    Refuses while any other member of the cluster does not answer.
+    Refuses while any other member of the cluster, or other peer of this job, does not answer.
     """
-    for member in (await ctx.registry.cluster()).members:
-        if member.id == ctx.step.peer_id:
-            continue
+    members = {member.id for member in (await ctx.registry.cluster()).members}
+    for peer_id in sorted({*members, *ctx.step.params["others"]} - {ctx.step.peer_id}):
         try:
-            await (await ctx.appliance(member.id)).uptime()
+            await (await ctx.appliance(peer_id)).uptime()
         except TransportError as error:
+            name = (await ctx.registry.peer(peer_id)).name
             raise fail(
                 ctx,
                 "another-peer-down",
-                f"{member.name} does not answer ({error}); two peers must not be down at once.",
-                f"Bring {member.name} back, then retry.",
+                f"{name} does not answer ({error}); two peers must not be down at once.",
+                f"Bring {name} back, then retry.",
             ) from error
 
 

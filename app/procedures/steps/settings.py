@@ -40,6 +40,12 @@ def maintenance_mode(on: Target, requirements: str, *, to: str) -> PlannedStep:
     return write_settings(on, f"maintenance-{to.lower()}", title, settings, requirements)
 
 
+def set_host_name(on: Target, host_name: str, requirements: str) -> PlannedStep:
+    """System > DNS > System host name."""
+    title = f"Set System host name of {on.peer.name} to {host_name}"
+    return write_settings(on, "host-name", title, {"IP DNS Hostname": host_name}, requirements)
+
+
 def identity(on: Target, seen: Observation, host_name: str, requirements: str) -> PlannedStep:
     """System host name, and the peer's own names and servers as they were before a reset."""
     settings = {"IP DNS Hostname": host_name or seen.dns.host_name}

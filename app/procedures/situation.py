@@ -1,0 +1,57 @@
+"""What procedures read out of a situation beside the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from app.appliance.reading import facts_digest
+from app.checks.findings import unknown, warning
+from app.domain.finding import Finding
+from app.domain.observation import Observation
+from app.domain.procedure import Situation
+
+
+def relied_on(s: Situation, peer_ids: Iterable[str]) -> dict[str, str]:
+    """A digest per peer of the facts a plan stands on; calls and alarms may change meanwhile."""
+    digests = {}
+    for peer_id in peer_ids:
+        seen = s.observed(peer_id)
+        if seen is not None:
+            digests[peer_id] = facts_digest(
+                {
+                    "software_version": seen.software_version,
+                    "serial_number": seen.serial_number,
+                    "address": seen.address,
+                    "system_name": seen.system_name,
+                    "host_name": seen.dns.fqdn,
+                    "ntp_state": seen.ntp.state,
+                    "h323_on": seen.h323_on,
+                    "cluster_name": seen.clustering.cluster_name,
+                    "peer_list": seen.clustering.addresses,
+                    "primary": seen.clustering.primary_address,
+                    "zones": [(zone.name, zone.addresses) for zone in seen.zones],
+                }
+            )
+    return digests
+
+
+def alarms_present(seen: Observation, requirement: str) -> Iterator[Finding]:
+    """Alarms that stand before the job: shown, and to be acted upon by people, not by the job."""
+    titles = [alarm.title for alarm in seen.alarms if alarm.title.casefold() != "restart required"]
+    if titles:
+        listed = ", ".join(titles)
+        yield warning(
+            "alarms-present",
+            f"{seen.label} has {len(titles)} alarm(s): {listed}.",
+            "Act upon them on Status > Alarms.",
+            requirement,
+            peer_id=seen.peer_id,
+        )
+        yield unknown(
+            "alarms-acted-upon",
+            f"{seen.label} has alarms from before this change.",
+            f"The alarms that {seen.label} had before this change ({listed}) are known and acted"
+            " upon.",
+            requirement,
+            peer_id=seen.peer_id,
+        )

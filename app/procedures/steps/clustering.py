@@ -1,0 +1,157 @@
+"""System > Clustering: cluster name, pre-shared key, configuration master, the six peer fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain.plan import PlannedStep
+from app.procedures.base import Handler, Look, StepContext
+from app.procedures.steps.attest import gate
+from app.procedures.steps.target import Target, fail
+
+
+def write_clustering(
+    on: Target,
+    requirements: str,
+    *,
+    title: str,
+    cluster_name: str | None = None,
+    primary_index: int | None = None,
+    addresses: Sequence[str] | None = None,
+    extends: Sequence[str] | None = None,
+) -> PlannedStep:
+    """Have these values on the clustering page; what is None stays as it is.
+
+    `extends` is the peer list the change starts from: a list that is neither it nor the wanted one
+    was edited by somebody else meanwhile, and the step refuses to overwrite it.
+    """
+    wanted = {
+        "cluster_name": cluster_name,
+        "primary_index": primary_index,
+        "addresses": None if addresses is None else list(addresses),
+        "extends": None if extends is None else list(extends),
+    }
+    return PlannedStep(
+        key=on.key("clustering"),
+        kind="write-clustering",
+        title=title,
+        requirements=tuple(requirements.split()),
+        peer_id=on.peer.id,
+        params={name: value for name, value in wanted.items() if value is not None},
+        expected=on.timings.write,
+        limit=on.timings.peer_limit,
+    )
+
+
+def set_pre_shared_key(on: Target, requirements: str) -> PlannedStep:
+    """Enter the cluster's pre-shared key; a gate where no transport reaches the page's field."""
+    if "pre_shared_key" not in on.capabilities:
+        statement = (
+            f"The cluster pre-shared key has been entered and saved on {on.peer.name}"
+            " (System > Clustering), the same as on all peers."
+        )
+        return gate("pre-shared-key", statement, requirements, target=on)
+    return PlannedStep(
+        key=on.key("pre-shared-key"),
+        kind="pre-shared-key",
+        title=f"Enter the cluster pre-shared key on {on.peer.name}",
+        requirements=tuple(requirements.split()),
+        peer_id=on.peer.id,
+        expected=on.timings.write,
+        limit=on.timings.peer_limit,
+    )
+
+
+def expect_words(
+    on: Target, requirements: str, *, title: str, words: dict[str, list[str]], shown: bool
+) -> PlannedStep:
+    """Wait for one of the given words beside each address; a gate where no path shows them."""
+    if not shown:
+        statement = f"{title} (System > Clustering on {on.peer.name})."
+        return gate("peer-status", statement, requirements, target=on)
+    return PlannedStep(
+        key=on.key("peer-status"),
+        kind="peer-status",
+        title=title,
+        requirements=tuple(requirements.split()),
+        peer_id=on.peer.id,
+        params={"words": words},
+        expected=on.timings.read,
+        limit=on.timings.page_refresh_limit,
+        poll=on.timings.page_refresh,
+    )
+
+
+async def _look_clustering(ctx: StepContext) -> Look:
+    now = await (await ctx.appliance()).clustering()
+    wanted = ctx.step.params
+    seen = {
+        "cluster_name": now.cluster_name,
+        "primary_index": now.primary_index,
+        "addresses": list(now.addresses),
+    }
+    differing = [name for name in seen if name in wanted and seen[name] != wanted[name]]
+    note = f"{', '.join(differing)} still to be written" if differing else ""
+    return Look(met=not differing, seen=seen, note=note)
+
+
+async def _list_is_as_planned(ctx: StepContext) -> None:
+    if "extends" not in ctx.step.params:
+        return
+    now = list((await (await ctx.appliance()).clustering()).addresses)
+    expected, wanted = ctx.step.params["extends"], ctx.step.params["addresses"]
+    # A write that was interrupted leaves some of the wanted fields filled.
+    partly = now[: len(expected)] == expected and all(address in wanted for address in now)
+    if not partly:
+        raise fail(
+            ctx,
+            "peer-list-changed",
+            f"The peer list is {', '.join(now) or 'empty'}, not the one this plan started from.",
+            "Find out who changed System > Clustering, then plan again.",
+        )
+
+
+async def _act_clustering(ctx: StepContext) -> None:
+    wanted = ctx.step.params
+    await (await ctx.appliance()).write_clustering(
+        cluster_name=wanted.get("cluster_name"),
+        primary_index=wanted.get("primary_index"),
+        addresses=wanted.get("addresses"),
+    )
+
+
+async def _look_key(ctx: StepContext) -> Look:
+    """The key itself cannot be read back; that it is set can, where the page says so.
+
+    So an entry counts when this job's own save came back without an error. Entering the same key
+    twice changes nothing, which makes a repetition after a crash harmless.
+    """
+    is_set = (await (await ctx.appliance()).clustering()).pre_shared_key_set
+    met = ctx.record.act_returned and is_set is not False
+    return Look(met=met, seen={"pre_shared_key_set": is_set})
+
+
+async def _act_key(ctx: StepContext) -> None:
+    key = await ctx.registry.pre_shared_key()
+    await (await ctx.appliance()).set_pre_shared_key(key)
+
+
+async def _look_words(ctx: StepContext) -> Look:
+    clustering = await (await ctx.appliance()).clustering()
+    words: dict[str, list[str]] = ctx.step.params["words"]
+    seen = {address: clustering.status_of(address) for address in words}
+    met = all((seen[address] or "") in accepted for address, accepted in words.items())
+    return Look(met=met, seen=seen, note=", ".join(f"{a}: {w}" for a, w in seen.items()))
+
+
+HANDLERS = (
+    Handler(
+        "write-clustering",
+        look=_look_clustering,
+        act=_act_clustering,
+        guard=_list_is_as_planned,
+        settle=5.0,
+    ),
+    Handler("pre-shared-key", look=_look_key, act=_act_key),
+    Handler("peer-status", look=_look_words),
+)

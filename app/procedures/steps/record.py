@@ -1,0 +1,73 @@
+"""The last step of every change of membership: hear every peer, then write down who is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain.cluster import Cluster
+from app.domain.peer import Peer
+from app.domain.plan import PlannedStep
+from app.procedures.base import Handler, Look, StepContext
+from app.procedures.steps.target import Target
+
+
+def record_members(
+    on: Target, cluster: Cluster, members: Sequence[Peer], primary: Peer, requirements: str
+) -> PlannedStep:
+    """All members agree on cluster name, peer list and primary; record them as the cluster."""
+    return PlannedStep(
+        key="record-members",
+        kind="record-members",
+        title=f"Hear all peers of {cluster.name} and record the members",
+        requirements=tuple(requirements.split()),
+        params={
+            "cluster_name": cluster.name,
+            "members": [peer.id for peer in members],
+            "addresses": [peer.address for peer in members],
+            "primary": primary.id,
+            "primary_address": primary.address,
+        },
+        expected=on.timings.read * len(members),
+        limit=on.timings.peer_limit,
+        poll=on.timings.poll,
+        safe_after=True,
+    )
+
+
+async def _answers(ctx: StepContext) -> tuple[bool, dict[str, object]]:
+    wanted = ctx.step.params
+    said: dict[str, object] = {}
+    agree = True
+    for peer_id in wanted["members"]:
+        now = await (await ctx.appliance(peer_id)).clustering()
+        said[peer_id] = {
+            "cluster_name": now.cluster_name,
+            "addresses": list(now.addresses),
+            "primary_address": now.primary_address,
+        }
+        agree = agree and (
+            now.cluster_name == wanted["cluster_name"]
+            and list(now.addresses) == wanted["addresses"]
+            and now.primary_address == wanted["primary_address"]
+        )
+    return agree, said
+
+
+async def _look(ctx: StepContext) -> Look:
+    agree, said = await _answers(ctx)
+    if not agree:
+        return Look(met=False, seen=said, note="the peers do not agree yet")
+    cluster = await ctx.registry.cluster()
+    recorded = [member.id for member in cluster.members] == list(ctx.step.params["members"])
+    met = recorded and cluster.primary_id == ctx.step.params["primary"]
+    return Look(met=met, seen=said, note="all peers agree")
+
+
+async def _record(ctx: StepContext) -> None:
+    agree, _ = await _answers(ctx)
+    if agree:
+        members = tuple(ctx.step.params["members"])
+        await ctx.registry.record_members(members, ctx.step.params["primary"])
+
+
+HANDLERS = (Handler("record-members", look=_look, act=_record),)
