@@ -1,0 +1,329 @@
+"""Every problem the API can answer with, in one registry (RFC 9457).
+
+A code here has a status, a title, a page (`/problems/<code>`) and a place in docs/problems.md, both
+made from this file. A code that is not here cannot be answered: a test looks for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of problem. `retryable`: the same request may succeed later, unchanged."""
+
+    code: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+    retryable: bool = False
+
+
+_TYPES = (
+    ProblemType(
+        "unauthenticated",
+        401,
+        "Who is calling is not known",
+        "The request carries no API key, or one that is unknown or has expired.",
+        "Send `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
+    ),
+    ProblemType(
+        "forbidden",
+        403,
+        "The key may not do this",
+        "The API key is good, and does not hold the scope this operation asks for.",
+        "Use a key with the scope named in `scope`.",
+    ),
+    ProblemType(
+        "not-found",
+        404,
+        "There is nothing here",
+        "No resource has this address; it never existed or was deleted.",
+        "Check the id, or list the resources.",
+    ),
+    ProblemType(
+        "method-not-allowed",
+        405,
+        "The resource does not know this method",
+        "The address exists, but not for this method. `Allow` lists those it knows.",
+        "Use one of the methods in `Allow`.",
+    ),
+    ProblemType(
+        "cluster-busy",
+        409,
+        "Another job is at work on this cluster",
+        "One job at a time changes a cluster. `job_id` and `job_url` name the one at work.",
+        "Wait until it ends, or start with `?queue=true` to wait in line.",
+        retryable=True,
+    ),
+    ProblemType(
+        "peer-busy",
+        409,
+        "Another job is at work on one of the peers",
+        "A job of another cluster holds a peer this job names.",
+        "Wait until it ends.",
+        retryable=True,
+    ),
+    ProblemType(
+        "plan-drifted",
+        409,
+        "The cluster has changed since the plan was made",
+        "The peers were observed again before starting, and the plan would now be another one. "
+        "`errors` holds the differences. Nothing was changed.",
+        "Read a new plan and start that.",
+    ),
+    ProblemType(
+        "plan-blocked",
+        409,
+        "The plan has findings that forbid starting",
+        "`errors` holds each blocker with the guide's requirement and the remedy. "
+        "Nothing was changed.",
+        "Follow the remedies, then start again.",
+    ),
+    ProblemType(
+        "plan-expired",
+        409,
+        "The plan is too old",
+        "A plan can be started only for a limited time after it was made.",
+        "Read a new plan and start that.",
+    ),
+    ProblemType(
+        "plan-mismatch",
+        422,
+        "The request says something else than the plan",
+        "`plan_digest` names a plan of another procedure or cluster, or one that was made with "
+        "other parameters; `errors` says which.",
+        "Send the parameters of the plan, or plan anew.",
+    ),
+    ProblemType(
+        "illegal-transition",
+        409,
+        "The job's state does not allow this",
+        "What was asked does not fit the state the job is in; `legal` lists what does.",
+        "Read the job and choose again.",
+    ),
+    ProblemType(
+        "name-taken",
+        409,
+        "The name is in use",
+        "Names are unique without regard to case.",
+        "Choose another name.",
+    ),
+    ProblemType(
+        "address-taken",
+        409,
+        "The address is in use",
+        "One appliance is registered once.",
+        "Use the peer that is registered with this address.",
+    ),
+    ProblemType(
+        "address-refused",
+        409,
+        "The service may not connect to this address",
+        "The address is outside the networks the operator of this service allows.",
+        "Ask the operator, who sets CLUSTERWAY_PEER_NETWORKS.",
+    ),
+    ProblemType(
+        "credential-in-use",
+        409,
+        "The credential is in use",
+        "Peers or clusters refer to the credential.",
+        "Give them another credential first.",
+    ),
+    ProblemType(
+        "peer-in-cluster",
+        409,
+        "The peer is a member of a cluster",
+        "A member's address cannot be changed and a member cannot be deleted here, because the "
+        "appliances of the cluster would still know it.",
+        "Remove the peer from its cluster by a job first.",
+    ),
+    ProblemType(
+        "cluster-has-members",
+        409,
+        "The cluster has members",
+        "A cluster with members cannot be deleted, because its appliances would stay clustered.",
+        "Disband the cluster by a job first.",
+    ),
+    ProblemType(
+        "idempotency-in-flight",
+        409,
+        "The first request with this key has not ended",
+        "Another request with the same Idempotency-Key is being worked on.",
+        "Send the request again after a moment.",
+        retryable=True,
+    ),
+    ProblemType(
+        "idempotency-key-reused",
+        422,
+        "The Idempotency-Key stands for another request",
+        "The key was used with another body, or what it made is deleted.",
+        "Use a new key for a new request.",
+    ),
+    ProblemType(
+        "idempotency-key-required",
+        400,
+        "An Idempotency-Key is required",
+        "Starting a job needs an `Idempotency-Key` header, so that a request that is sent twice "
+        "starts one job.",
+        "Send a header `Idempotency-Key` of 1 to 128 visible characters.",
+    ),
+    ProblemType(
+        "precondition-failed",
+        412,
+        "The resource has changed",
+        "`If-Match` names a version that is not the present one.",
+        "Read the resource again, decide anew, and send its new `ETag`.",
+    ),
+    ProblemType(
+        "body-too-large",
+        413,
+        "The request body is too large",
+        "The body is larger than the service accepts.",
+        "Send less.",
+    ),
+    ProblemType(
+        "unsupported-media-type",
+        415,
+        "The body is not JSON",
+        "Bodies are JSON and say so in `Content-Type`.",
+        "Send `Content-Type: application/json`.",
+    ),
+    ProblemType(
+        "invalid-request",
+        422,
+        "The request is not acceptable",
+        "`errors` lists every field that is wrong, by JSON Pointer. Nothing was changed.",
+        "Correct the fields and send the request again.",
+    ),
+    ProblemType(
+        "invalid-cursor",
+        422,
+        "The cursor is not one of ours",
+        "Cursors are opaque and come from `next_cursor` only.",
+        "Begin without a cursor.",
+    ),
+    ProblemType(
+        "precondition-required",
+        428,
+        "If-Match is required",
+        "Changing or deleting needs `If-Match`, so that nobody overwrites what they have not seen.",
+        "Read the resource and send its `ETag` as `If-Match`.",
+    ),
+    ProblemType(
+        "internal-error",
+        500,
+        "The service failed",
+        "An error of the service itself. It is in the log under the `request_id`.",
+        "Report the `request_id` to the operator of this service.",
+        retryable=True,
+    ),
+    ProblemType(
+        "peer-not-observed",
+        502,
+        "The peer could not be read",
+        "The appliance did not answer, or not in a way that can be trusted. `errors` says why.",
+        "Follow the remedy in `errors`.",
+        retryable=True,
+    ),
+    ProblemType(
+        "peer-unreachable",
+        502,
+        "Nothing answered at the address",
+        "No connection could be made.",
+        "Check address, port, routing and firewall.",
+        retryable=True,
+    ),
+    ProblemType(
+        "storage-unavailable",
+        503,
+        "The database does not answer",
+        "The service cannot reach its database at the moment. Nothing was changed.",
+        "Send the request again after the seconds in `Retry-After`.",
+        retryable=True,
+    ),
+)
+
+PROBLEMS: Mapping[str, ProblemType] = {kind.code: kind for kind in _TYPES}
+
+
+def type_uri(code: str) -> str:
+    """The stable `type` of a problem, relative to the service."""
+    return f"/problems/{code}"
+
+
+EVERYWHERE = (
+    "unauthenticated",
+    "forbidden",
+    "method-not-allowed",
+    "invalid-request",
+    "internal-error",
+    "storage-unavailable",
+)
+"""Problems every operation of /v1 can answer with."""
+
+
+def responses(*codes: str, everywhere: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of an operation, as its OpenAPI declaration."""
+    wanted = dict.fromkeys((*codes, *(EVERYWHERE if everywhere else ())))
+    declared: dict[int | str, dict[str, Any]] = {}
+    for code in wanted:
+        kind = PROBLEMS[code]
+        entry = declared.setdefault(
+            kind.status,
+            {
+                "description": "",
+                "content": {
+                    MEDIA_TYPE: {
+                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "examples": {},
+                    }
+                },
+            },
+        )
+        entry["description"] = "; ".join(filter(None, (entry["description"], kind.title)))
+        entry["content"][MEDIA_TYPE]["examples"][code] = {"value": example(kind)}
+    return dict(sorted(declared.items(), key=lambda item: str(item[0])))
+
+
+def example(kind: ProblemType) -> dict[str, Any]:
+    """A problem of that kind, as a reader of the documentation sees it."""
+    return {
+        "type": type_uri(kind.code),
+        "title": kind.title,
+        "status": kind.status,
+        "code": kind.code,
+        "detail": kind.meaning,
+        "retryable": kind.retryable,
+        "request_id": "req-7d0c2f8a41c94f5a",
+    }
+
+
+def markdown() -> str:
+    """docs/problems.md."""
+    lines = [
+        "# Problems",
+        "",
+        "Every error is an `application/problem+json` document (RFC 9457). Made from",
+        "`app/api/problems.py`; write there.",
+        "",
+    ]
+    for kind in sorted(_TYPES, key=lambda kind: (kind.status, kind.code)):
+        again = "yes, unchanged" if kind.retryable else "no"
+        lines += [
+            f"## {kind.code}",
+            "",
+            f"**{kind.status}. {kind.title}.** {kind.meaning}",
+            "",
+            f"Remedy: {kind.remedy}",
+            "",
+            f"May succeed when sent again: {again}.",
+            "",
+        ]
+    return "\n".join(lines).rstrip() + "\n"

@@ -1,0 +1,99 @@
+"""All services, joined over their ports: what the API is given, and how to make it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from app.domain.clock import Clock
+from app.procedures.base import Procedure
+from app.security.addresses import AddressGuard
+from app.security.redaction import Redactor
+from app.security.vault import Vault
+from app.services.clusters import ClustersService
+from app.services.credentials import CredentialsService
+from app.services.jobs import JobsService
+from app.services.keys import KeysService
+from app.services.peers import PeersService
+from app.services.planning import PlanningService
+from app.services.ports import Appliances, Backups, EventFeed, NewId, Probe, Store
+from app.settings import Settings
+from transports.base import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every use case the API offers."""
+
+    credentials: CredentialsService
+    peers: PeersService
+    clusters: ClustersService
+    planning: PlanningService
+    jobs: JobsService
+    keys: KeysService
+    store: Store
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The concrete parts that services stand on. `app.main` chooses them."""
+
+    store: Store
+    appliances: Appliances
+    backups: Backups
+    feed: EventFeed
+    procedures: Mapping[str, Procedure]
+    vault: Vault
+    redactor: Redactor
+    guard: AddressGuard
+    clock: Clock
+    new_id: NewId
+    build_transport: Callable[[str, Endpoint], object]
+    probes: Mapping[str, Probe]
+
+
+def join(parts: Parts, settings: Settings) -> Services:
+    """The services over these parts."""
+    peers = PeersService(
+        store=parts.store,
+        appliances=parts.appliances,
+        guard=parts.guard,
+        clock=parts.clock,
+        new_id=parts.new_id,
+        build=parts.build_transport,
+        probes=parts.probes,
+        observation_limit=settings.observation_limit,
+    )
+    planning = PlanningService(
+        store=parts.store,
+        peers=peers,
+        appliances=parts.appliances,
+        procedures=parts.procedures,
+        clock=parts.clock,
+        new_id=parts.new_id,
+        lifetime=settings.plan_lifetime,
+    )
+    return Services(
+        credentials=CredentialsService(
+            store=parts.store,
+            vault=parts.vault,
+            redactor=parts.redactor,
+            clock=parts.clock,
+            new_id=parts.new_id,
+        ),
+        peers=peers,
+        clusters=ClustersService(
+            store=parts.store, peers=peers, clock=parts.clock, new_id=parts.new_id
+        ),
+        planning=planning,
+        jobs=JobsService(
+            store=parts.store,
+            planning=planning,
+            backups=parts.backups,
+            feed=parts.feed,
+            clock=parts.clock,
+            new_id=parts.new_id,
+        ),
+        keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
+        store=parts.store,
+    )
