@@ -1,0 +1,202 @@
+"""One appliance's configuration: values at known paths, nothing else.
+
+Kept flat, by canonical path, because everything that happens to a configuration - a write, the
+replication of the shared part, a reset by level, a backup - picks values by what their item is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from transports.document import Node, Path
+from transports.mock.profile import DeviceProfile
+from transports.mock.schema import Item, items
+
+
+class DeviceRefusal(Exception):
+    """The appliance understood and declines; `cause` and `description` are its own words."""
+
+    def __init__(self, description: str, cause: int = 1) -> None:
+        super().__init__(description)
+        self.cause = cause
+        self.description = description
+
+
+class Schema:
+    """The items of one profile, found by path."""
+
+    def __init__(self, profile: DeviceProfile) -> None:
+        self.items = items(profile)
+        self._ranks: dict[tuple[str, ...], int] = {}
+        for item in self.items:
+            names = tuple(name for name, _ in item.tokens)
+            for length in range(1, len(names) + 1):
+                self._ranks.setdefault(names[:length], len(self._ranks))
+        self._found: dict[str, tuple[Item, str]] = {}
+
+    def find(self, words: Sequence[str]) -> tuple[Item, str]:
+        """The item that the words name and its canonical path. Raises DeviceRefusal."""
+        key = " ".join(words).casefold()
+        if key not in self._found:
+            for item in self.items:
+                indexes = item.match(words, whole=True)
+                if indexes is not None:
+                    self._found[key] = (item, item.path(i for i in indexes if i is not None))
+                    break
+            else:
+                raise DeviceRefusal(f"No such configuration item: {' '.join(words)}", cause=2)
+        return self._found[key]
+
+    def order(self, path: str) -> tuple[int, ...]:
+        """Sorts paths as the appliance lists them."""
+        key: list[int] = []
+        names: tuple[str, ...] = ()
+        for word in path.split():
+            if word.isdigit():
+                key.append(int(word))
+            else:
+                names = (*names, word)
+                key.append(self._ranks[names])
+        return tuple(key)
+
+
+@lru_cache(maxsize=32)
+def schema_of(profile: DeviceProfile) -> Schema:
+    """The schema of a profile; made once."""
+    return Schema(profile)
+
+
+class Configuration:
+    """The values of one appliance. `get` takes canonical paths; everything else any spelling."""
+
+    def __init__(self, profile: DeviceProfile) -> None:
+        self.schema = schema_of(profile)
+        self._values: dict[str, str] = {}
+
+    def get(self, path: str) -> str:
+        """The value at a path; its default where nothing was written."""
+        item, canonical = self.schema.find(path.split())
+        return self._values.get(canonical, item.default)
+
+    def check(self, words: Sequence[str], value: str) -> tuple[Item, str, str]:
+        """Item, canonical path and value as kept, without writing. Raises DeviceRefusal."""
+        item, path = self.schema.find(words)
+        if item.record and not self._has_record(item, path):
+            raise DeviceRefusal(f"No such entry: {path}", cause=2)
+        kept = item.space.accept(value)
+        if kept is None:
+            raise DeviceRefusal(f"Value out of range for {path} {item.space}", cause=3)
+        return item, path, kept
+
+    def put(self, path: str, value: str) -> None:
+        """Keep a value, unchecked: for commands, replication and scenarios."""
+        self._values[self.schema.find(path.split())[1]] = value
+
+    def delete(self, prefix: str) -> bool:
+        """Delete a record and all values in it; False where there was none."""
+        doomed = [p for p in self._values if p == prefix or p.startswith(f"{prefix} ")]
+        for path in doomed:
+            del self._values[path]
+        return bool(doomed)
+
+    def records(self, prefix: str) -> list[int]:
+        """The indexes of the records below a prefix such as `Zones Zone`."""
+        start = f"{prefix} "
+        found = {
+            int(path[len(start) :].split(" ", 1)[0])
+            for path in self._values
+            if path.startswith(start) and path[len(start) : len(start) + 1].isdigit()
+        }
+        return sorted(found)
+
+    def free_index(self, prefix: str, highest: int) -> int:
+        """The first index without a record. Raises DeviceRefusal where all are taken."""
+        taken = set(self.records(prefix))
+        for index in range(1, highest + 1):
+            if index not in taken:
+                return index
+        raise DeviceRefusal(f"No more {prefix} entries can be added", cause=4)
+
+    def entries(self, words: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """Every path and value below the words, in the appliance's order.
+
+        Raises DeviceRefusal where the appliance knows no such path.
+        """
+        found: dict[str, str] = {}
+        known = False
+        for item in self.schema.items:
+            given = item.match(words, whole=False)
+            if given is None:
+                continue
+            known = True
+            for path in self._paths(item):
+                if item.match(words, whole=False) is not None and _inside(item, path, words):
+                    found[path] = self._values.get(path, item.default)
+        if not known:
+            raise DeviceRefusal(f"No such configuration item: {' '.join(words)}", cause=2)
+        return sorted(found.items(), key=lambda entry: self.schema.order(entry[0]))
+
+    def tree(self, words: Sequence[str] = ()) -> Node:
+        """The same as a tree, below a root named Configuration."""
+        root = Node("Configuration")
+        for path, value in self.entries(words):
+            root.ensure(Path.parse(path)).value = value
+        return root
+
+    def shared(self) -> dict[str, str]:
+        """What replication carries."""
+        return self._pick(lambda item: item.shared)
+
+    def replace_shared(self, values: Mapping[str, str]) -> bool:
+        """Delete the shared configuration and put this in its place; True where it differed."""
+        if self.shared() == dict(values):
+            return False
+        self._drop(lambda item: item.shared)
+        self._values.update(values)
+        return True
+
+    def reset(self, level: int, also: Sequence[str] = ()) -> None:
+        """Back to the factory's values for all items up to a level, and all below `also`."""
+        self._drop(lambda item: item.level <= level)
+        for prefix in also:
+            self.delete(prefix)
+
+    def values(self) -> dict[str, str]:
+        """Everything that was ever set, for a backup."""
+        return dict(self._values)
+
+    def load(self, values: Mapping[str, str]) -> None:
+        """Put back what `values` gave."""
+        self._values = dict(values)
+
+    def _pick(self, wanted: Callable[[Item], bool]) -> dict[str, str]:
+        find = self.schema.find
+        return {p: v for p, v in self._values.items() if wanted(find(p.split())[0])}
+
+    def _drop(self, doomed: Callable[[Item], bool]) -> None:
+        for path in self._pick(doomed):
+            del self._values[path]
+
+    def _has_record(self, item: Item, path: str) -> bool:
+        words = path.split()
+        position = next(i for i, (_, bounds) in enumerate(item.tokens) if bounds)
+        record = " ".join(words[: position + 2])
+        return any(p.startswith(f"{record} ") for p in self._values)
+
+    def _paths(self, item: Item) -> Iterator[str]:
+        if item.record:
+            for path in list(self._values):
+                if self.schema.find(path.split())[0] is item:
+                    yield path
+            return
+        ranges = [range(b[0], b[1] + 1) for _, b in item.tokens if b]
+        for indexes in itertools.product(*ranges):
+            yield item.path(indexes)
+
+
+def _inside(item: Item, path: str, words: Sequence[str]) -> bool:
+    given = item.match(words, whole=False) or []
+    actual = [int(word) for word in path.split() if word.isdigit()]
+    return all(g is None or g == a for g, a in zip(given, actual, strict=False))

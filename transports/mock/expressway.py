@@ -1,0 +1,337 @@
+"""One simulated Expressway: its power, software, configuration, calls and what hangs on a restart.
+
+The command line, the XML API, the web pages and the in-process transport all act on this one
+object, so an appliance cannot be in two states depending on how it is asked. It reports every
+change to its fleet, which is how the witness sees everything.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from transports.document import Node
+from transports.mock.accounts import Accounts, IntrusionProtection, Login
+from transports.mock.alarms import RESTART_REQUIRED, AlarmBoard
+from transports.mock.backup import BackupFile
+from transports.mock.calls import Calls
+from transports.mock.clustering import ClusterMember
+from transports.mock.configuration import Configuration, DeviceRefusal
+from transports.mock.faults import FaultKind
+from transports.mock.profile import DeviceProfile
+from transports.mock.schema import Item
+
+if TYPE_CHECKING:
+    from transports.mock.fleet import Fleet
+
+
+FACTORY_ADDRESS = "192.168.0.100"
+"""The LAN 1 address of an appliance whose IP configuration was not kept; unverified."""
+
+
+class Power(enum.StrEnum):
+    """Whether the appliance can be talked to."""
+
+    ON = "on"
+    RESTARTING = "restarting"
+    OFF = "off"
+    RESETTING = "factory-resetting"
+
+
+class Expressway:
+    """One appliance of a fleet. Made by `Fleet.add`."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        name: str,
+        address: str,
+        *,
+        serial: str,
+        version: str = "",
+        hardware: str = "VMware",
+    ) -> None:
+        self.fleet = fleet
+        self.name = name
+        self.address = address
+        """The LAN 1 IPv4 address in use; a changed one takes effect at the next restart."""
+        self.serial = serial
+        self.hardware = hardware
+        self.profile: DeviceProfile = fleet.profile
+        self.version = version or self.profile.version
+        self.clock = fleet.clock
+        self.power = Power.ON
+        self.booted_at = -7200.0
+        self.restarts = 0
+        self.pending_version = ""
+        self.installing = False
+        self.factory_wipe_pending = False
+        self.rebooting_until = 0.0
+        self.configuration = Configuration(self.profile)
+        self.configuration.put("Ethernet 1 IP V4 Address", address)
+        self.configuration.put("SystemUnit Name", name)
+        self.protection = IntrusionProtection(
+            self.clock, self.profile.ban_after, self.profile.ban_seconds
+        )
+        self.accounts = Accounts(self.protection, self._account_names)
+        self.calls = Calls(self.clock, self.changed, self._calls_endless)
+        self.alarms = AlarmBoard(self.clock, self.profile, self.changed, self._alarm_sticks)
+        self.cluster = ClusterMember(self)
+        self.lync_b2bua = False
+        self.certificates: dict[str, str] = {"server": "default", "ca": "default"}
+        self.registrations: dict[int, str] = {}
+        self.backups: list[BackupFile] = []
+        self.files: dict[str, bytes] = {}
+        """Files in /tmp, for the root shell."""
+        self.ntp_reachable = True
+        self._ntp_since = -3600.0
+        self._sessions: dict[int, Callable[[], None]] = {}
+        self._session_number = 0
+
+    # What it is
+
+    @property
+    def option_keys(self) -> tuple[str, ...]:
+        """The installed option keys."""
+        numbers = self.configuration.records("Option")
+        return tuple(self.configuration.get(f"Option {n} Key") for n in numbers)
+
+    @property
+    def up(self) -> bool:
+        """Whether it answers on its command line."""
+        return self.power is Power.ON
+
+    @property
+    def web_up(self) -> bool:
+        """Whether its web interface answers; a little later than the command line."""
+        return self.up and self.uptime >= self.profile.web_after_boot
+
+    @property
+    def uptime(self) -> float:
+        """Device seconds since it started."""
+        return self.clock.now() - self.booted_at
+
+    @property
+    def clock_skew(self) -> float:
+        """By how many seconds its clock is wrong."""
+        fault = self.fleet.faults.strike(FaultKind.CLOCK_SKEW, self.name)
+        return fault.value if fault else 0.0
+
+    @property
+    def ntp_synchronized(self) -> bool:
+        """Whether it has a reachable NTP server for long enough."""
+        configured = any(self.configuration.get(f"NTP Server {n} Address") for n in range(1, 6))
+        waited = self.clock.now() - max(self.booted_at, self._ntp_since) >= self.profile.ntp_sync
+        return configured and self.ntp_reachable and waited
+
+    @property
+    def maintenance(self) -> bool:
+        """Whether maintenance mode is on: no new calls."""
+        return self.configuration.get("SystemUnit Maintenance Mode") == "On"
+
+    def set_ntp_reachable(self, reachable: bool) -> None:  # noqa: FBT001 - the name says what
+        """The world outside: its NTP servers answer, or do not."""
+        if reachable and not self.ntp_reachable:
+            self._ntp_since = self.clock.now()
+        self.ntp_reachable = reachable
+        self.changed("ntp")
+        self.clock.call_later(self.profile.ntp_sync, self._look_around)
+
+    # What changes it
+
+    def write(self, words: Sequence[str], value: str) -> None:
+        """Write one setting as the command line does. Raises DeviceRefusal."""
+        self._keep(*self.configuration.check(words, value))
+
+    def call_arrives(self, seconds: float | None = None) -> bool:
+        """A new call comes in; False where maintenance mode or a restart refuses it."""
+        if not self.up or self.maintenance:
+            return False
+        self.calls.start(self.profile.call_seconds if seconds is None else seconds)
+        return True
+
+    def log_in(self, username: str, password: str, *, client: str, category: str) -> Login:
+        """Check a password; the fault `ban` makes it one too many."""
+        if self.fleet.faults.strike(FaultKind.BAN, self.name, category):
+            self.protection.ban(category, client)
+        outcome = self.accounts.log_in(username, password, client=client, category=category)
+        if outcome is not Login.OK:
+            self.changed("log-in refused")
+        return outcome
+
+    def restart(self, *, reboot: bool) -> None:
+        """Go down in a moment and come back. `reboot`: the whole system, not only its services."""
+        if self.power is not Power.ON:
+            raise DeviceRefusal("The system is restarting", cause=9)
+        duration = self.profile.reboot if reboot else self.profile.restart
+        self.clock.call_later(
+            self.profile.shutdown_delay, lambda: self._go_down(duration, reboot=reboot)
+        )
+
+    def lose_power(self) -> None:
+        """The plug is pulled."""
+        self._down(Power.OFF, "power lost")
+
+    def gain_power(self) -> None:
+        """The plug is put back; it starts as after a reboot."""
+        if self.power is Power.OFF:
+            self._down(Power.RESTARTING, "power back")
+            self.clock.call_later(self.profile.reboot, lambda: self._come_up(reboot=True))
+
+    def wipe(self, how: str) -> None:
+        """Tell the fleet that configuration is about to be destroyed; called before the act."""
+        self.fleet.about_to_wipe(self, how)
+
+    def reset_to_defaults(self, level: int) -> None:
+        """xCommand DefaultValuesSet (facts 3): without default links, zones and transforms."""
+        self.wipe(f"DefaultValuesSet Level {level}")
+        keep_address = self.configuration.get("Ethernet 1 IP V4 Address")
+        self.configuration.reset(level, self.profile.level_2_also_resets if level > 1 else ())
+        if level == 3:
+            self.cluster.forget()
+            self.configuration.put("Ethernet 1 IP V4 Address", keep_address)
+        self.after_configuration()
+
+    def factory_reset(self, *, keep: frozenset[str] = frozenset()) -> None:
+        """The root shell's `factory-reset`; `keep`: option-keys, ip, passwords."""
+        self.wipe("factory reset")
+        self._down(Power.RESETTING, "factory reset started")
+        self.clock.call_later(self.profile.factory_reset, lambda: self._reborn(keep))
+
+    def purge_cluster_database(self) -> None:
+        """The root shell's `clusterdb_destroy_and_purge_data.sh`: all configuration is lost."""
+        self.wipe("purge of the cluster database")
+        keep = self.configuration.get("Ethernet 1 IP V4 Address")
+        self.configuration.load({"Ethernet 1 IP V4 Address": keep})
+        self.cluster.forget()
+        self.after_configuration()
+
+    def after_configuration(self) -> None:
+        """Whatever depends on the configuration is looked at anew."""
+        self.alarms.want(15015, self.maintenance)
+        self.cluster.settings_changed()
+        self.changed("configuration")
+
+    def changed(self, what: str) -> None:
+        """Report a change of state to the fleet."""
+        self.fleet.changed(self, what)
+
+    def sent(self, text: str) -> str:
+        """Every text the appliance hands out passes here, so that the witness can look at it."""
+        self.fleet.sent(self, text)
+        return text
+
+    def status(self) -> Node:
+        """The whole xStatus tree."""
+        from transports.mock.status import status_tree  # noqa: PLC0415 - status needs this class
+
+        return status_tree(self)
+
+    def open_session(self, dropped: Callable[[], None]) -> int:
+        """Register a session; `dropped` is called when the appliance goes down."""
+        if len(self._sessions) >= self.profile.session_limit:
+            raise DeviceRefusal("Too many sessions", cause=8)
+        self._session_number += 1
+        self._sessions[self._session_number] = dropped
+        return self._session_number
+
+    def close_session(self, number: int) -> None:
+        """Forget a session that ended by itself."""
+        self._sessions.pop(number, None)
+
+    # How it goes on
+
+    def _account_names(self) -> list[str]:
+        prefix = "Authentication Account Admin Account"
+        numbers = self.configuration.records(prefix)
+        return [self.configuration.get(f"{prefix} {n} Name") for n in numbers]
+
+    def _calls_endless(self) -> bool:
+        return self.fleet.faults.strike(FaultKind.CALL_NEVER_ENDS, self.name) is not None
+
+    def _alarm_sticks(self, number: int) -> bool:
+        strike = self.fleet.faults.strike
+        return strike(FaultKind.ALARM_STICKS, self.name, str(number)) is not None
+
+    def _keep(self, item: Item, path: str, value: str) -> None:
+        if self.configuration.get(path) == value:
+            return
+        if self.fleet.faults.strike(FaultKind.IGNORED_WRITE, self.name, path):
+            return
+        self.configuration.put(path, value)
+        if item.restart:
+            self.alarms.want(item.restart, wanted=True)
+        if item.shared:
+            self.cluster.edited_locally()
+        self.after_configuration()
+
+    def _look_around(self) -> None:
+        self.cluster.settings_changed()
+
+    def _go_down(self, duration: float, *, reboot: bool) -> None:
+        if self.power is not Power.ON:
+            return
+        self.restarts += 1
+        if self.restarts % self.profile.disk_check_every == 0:
+            duration += self.profile.disk_check
+        self._down(Power.RESTARTING, "restarting")
+        fault = self.fleet.faults.strike(FaultKind.RESTART_HANGS, self.name)
+        if fault is not None and fault.value == 0:
+            return
+        duration += fault.value if fault else 0.0
+        self.rebooting_until = self.clock.now() + duration
+        self.clock.call_later(duration, lambda: self._come_up(reboot=reboot))
+
+    def _down(self, power: Power, what: str) -> None:
+        self.power = power
+        self.installing = False
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for dropped in sessions:
+            dropped()
+        self.calls.drop_all()
+        self.registrations.clear()
+        self.changed(what)
+        self.fleet.reconsider(self)
+
+    def _come_up(self, *, reboot: bool) -> None:
+        if self.power is not Power.RESTARTING:
+            return
+        if self.pending_version and (reboot or self.profile.restart_activates_upgrade):
+            self.version, self.pending_version = self.pending_version, ""
+        if self.factory_wipe_pending:
+            self.factory_wipe_pending = False
+            self.wipe("factory reset after clearing all peers")
+            self._reborn(frozenset({"ip", "option-keys", "passwords"}))
+            return
+        self.configuration.put("SystemUnit Maintenance Mode", "Off")
+        self._boot("started")
+
+    def _boot(self, what: str) -> None:
+        self.power = Power.ON
+        self.booted_at = self.clock.now()
+        self.alarms.reset()
+        for number in RESTART_REQUIRED:
+            self.alarms.clear_now(number)
+        self.address = self.configuration.get("Ethernet 1 IP V4 Address")
+        self.cluster.boot()
+        self.clock.call_later(self.profile.ntp_sync + 1, self._look_around)
+        self.changed(what)
+
+    def _reborn(self, keep: frozenset[str]) -> None:
+        old = self.configuration
+        fresh = Configuration(self.profile)
+        kept = ["Option "] if "option-keys" in keep else []
+        kept += ["Ethernet ", "IP Gateway"] if "ip" in keep else []
+        for path, value in old.values().items():
+            if path.startswith(tuple(kept)):
+                fresh.put(path, value)
+        if "ip" not in keep:
+            fresh.put("Ethernet 1 IP V4 Address", FACTORY_ADDRESS)
+        self.configuration = fresh
+        self.lync_b2bua = False
+        self.accounts.passwords.clear()
+        if "passwords" not in keep:
+            self.accounts.reset_passwords()
+        self.cluster.forget()
+        self._boot("factory defaults")
