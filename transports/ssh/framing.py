@@ -176,7 +176,7 @@ class Framer:
             self._value.clear()
 
     def _is_echo(self, text: str) -> bool:
-        if text.startswith("*") or ERROR_LINE.match(text):
+        if not self.sent or text.startswith("*") or ERROR_LINE.match(text):
             return False  # a reply that quotes our line
         return text == self.sent or (not self.echo_seen and text.endswith(self.sent))
 
