@@ -1,0 +1,218 @@
+"""Registered peers as open appliances: endpoint and credential become transports.
+
+One `Sessions` holds at most one session per peer and closes them all at its end: a job has its own
+while a worker carries it, and an observation for a caller opens one and closes it. A password that
+an endpoint declined is remembered in the registry, so no process tries it there again until the
+credential is rotated or the endpoint changed (the appliance bans addresses that fail to log in).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from app.appliance.appliance import Appliance
+from app.appliance.trouble import trouble_with
+from app.domain.clock import Clock
+from app.domain.observation import NotObserved, View
+from app.security.vault import Vault
+from app.services.access import trust
+from app.services.ports import Store
+from app.services.records import Credential, PeerEndpoint, RegisteredPeer
+from transports.base import Capability, Endpoint, Limits, Operation, Transport
+from transports.command import Command, Setting
+from transports.document import Node, Path
+from transports.errors import AuthenticationFailed, InvalidRequest, TransportError
+
+R = TypeVar("R")
+Build = Callable[[str, Endpoint], Transport]
+"""Transport name and endpoint to a transport that is not connected yet."""
+
+DECLINED = "the peer declined this password before; it is not tried again until it is rotated"
+
+
+class ConnectedPeers:
+    """Implements `app.services.ports.Appliances`, and lends sessions to workers."""
+
+    def __init__(
+        self, store: Store, vault: Vault, build: Build, clock: Clock, limits: Limits | None = None
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._build = build
+        self._clock = clock
+        self._limits = limits or Limits()
+
+    @asynccontextmanager
+    async def sessions(self) -> AsyncIterator[Sessions]:
+        """Sessions for as long as the block lasts."""
+        sessions = Sessions(self._open, self._clock)
+        try:
+            yield sessions
+        finally:
+            await sessions.close()
+
+    async def observe(self, peer_id: str) -> View:
+        """What the peer says of itself now; why not, as a value."""
+        async with self.sessions() as sessions:
+            try:
+                appliance = await sessions.appliance(peer_id)
+                return await appliance.observe()
+            except TransportError as error:
+                trouble = trouble_with(error)
+                return NotObserved(
+                    peer_id=peer_id,
+                    observed_at=self._clock.now(),
+                    code=trouble.code,
+                    detail=str(error) or type(error).__name__,
+                    remedy=trouble.remedy,
+                )
+
+    async def capabilities(self, peer_id: str) -> frozenset[str]:
+        """What the peer's transports can do together; nothing is connected for this."""
+        async with self.sessions() as sessions:
+            try:
+                appliance = await sessions.appliance(peer_id)
+            except InvalidRequest:
+                return frozenset()
+            return frozenset(capability.value for capability in appliance.capabilities)
+
+    async def _open(self, peer_id: str) -> Sequence[Transport]:
+        async with self._store.transaction() as tx:
+            registered = await tx.peers.get(peer_id)
+            if registered is None:
+                raise InvalidRequest(f"there is no peer {peer_id}")
+            secrets = {}
+            for endpoint in registered.endpoints:
+                for credential_id in (endpoint.credential_id, endpoint.root_credential_id):
+                    if credential_id is not None:
+                        secrets[credential_id] = await tx.credentials.get(credential_id)
+            declined = {
+                endpoint.key
+                for endpoint in registered.endpoints
+                if (credential := secrets[endpoint.credential_id]) is not None
+                and await tx.credentials.rejected(endpoint.key, credential.id, credential.version)
+            }
+        return [
+            self._transport(registered, endpoint, secrets, declined=endpoint.key in declined)
+            for endpoint in registered.endpoints
+        ]
+
+    def _transport(
+        self,
+        registered: RegisteredPeer,
+        endpoint: PeerEndpoint,
+        secrets: dict[str, Credential | None],
+        *,
+        declined: bool,
+    ) -> Transport:
+        credential = secrets[endpoint.credential_id]
+        if credential is None:
+            raise InvalidRequest(f"{registered.peer.name}: its credential does not exist any more")
+        root = secrets.get(endpoint.root_credential_id or "")
+        inner = self._build(
+            endpoint.transport,
+            Endpoint(
+                host=endpoint.host,
+                port=endpoint.port,
+                username=credential.username,
+                password=self._secret(credential),
+                trust=trust(endpoint.trust),
+                options=endpoint.options,
+                root_password="" if root is None else self._secret(root),
+                limits=self._limits,
+            ),
+        )
+
+        async def remember() -> None:
+            async with self._store.transaction() as tx:
+                await tx.credentials.mark_rejected(
+                    endpoint.key, credential.id, credential.version, self._clock.now()
+                )
+
+        return Remembering(inner, remember, declined=declined)
+
+    def _secret(self, credential: Credential) -> str:
+        return self._vault.open(credential.sealed, Credential.context(credential.id)).decode()
+
+
+class Sessions:
+    """At most one open appliance per peer, opened when first asked for."""
+
+    def __init__(
+        self, open_peer: Callable[[str], Awaitable[Sequence[Transport]]], clock: Clock
+    ) -> None:
+        self._open = open_peer
+        self._clock = clock
+        self._appliances: dict[str, Appliance] = {}
+        self._opening = asyncio.Lock()
+
+    async def appliance(self, peer_id: str) -> Appliance:
+        """The peer's appliance. Raises InvalidRequest where it cannot be reached by its entry."""
+        async with self._opening:
+            if peer_id not in self._appliances:
+                transports = await self._open(peer_id)
+                self._appliances[peer_id] = Appliance(peer_id, transports, self._clock)
+            return self._appliances[peer_id]
+
+    async def close(self) -> None:
+        """Close every session."""
+        appliances, self._appliances = list(self._appliances.values()), {}
+        await asyncio.gather(*(appliance.close() for appliance in appliances))
+
+
+class Remembering:
+    """A transport that never offers a declined password again, in this process or another."""
+
+    def __init__(
+        self, inner: Transport, remember: Callable[[], Awaitable[None]], *, declined: bool
+    ) -> None:
+        self._inner = inner
+        self._remember = remember
+        self._declined = declined
+
+    @property
+    def name(self) -> str:
+        """See Transport."""
+        return self._inner.name
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """See Transport."""
+        return self._inner.capabilities
+
+    async def read_status(self, path: Path) -> Node:
+        """See Transport."""
+        return await self._guarded(lambda: self._inner.read_status(path))
+
+    async def read_configuration(self, path: Path) -> Node:
+        """See Transport."""
+        return await self._guarded(lambda: self._inner.read_configuration(path))
+
+    async def write(self, settings: Sequence[Setting]) -> None:
+        """See Transport."""
+        await self._guarded(lambda: self._inner.write(settings))
+
+    async def run(self, command: Command) -> Node:
+        """See Transport."""
+        return await self._guarded(lambda: self._inner.run(command))
+
+    async def perform(self, operation: Operation[R]) -> R:
+        """See Transport."""
+        return await self._guarded(lambda: self._inner.perform(operation))
+
+    async def close(self) -> None:
+        """See Transport."""
+        await self._inner.close()
+
+    async def _guarded(self, call: Callable[[], Awaitable[R]]) -> R:
+        if self._declined:
+            raise AuthenticationFailed(DECLINED)
+        try:
+            return await call()
+        except AuthenticationFailed:
+            self._declined = True
+            await self._remember()
+            raise
