@@ -11,17 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 from app.appliance.appliance import Appliance
 from app.appliance.trouble import trouble_with
 from app.domain.clock import Clock
 from app.domain.observation import NotObserved, View
-from app.security.vault import Vault
-from app.services.access import trust
-from app.services.ports import Store
-from app.services.records import Credential, PeerEndpoint, RegisteredPeer
-from transports.base import Capability, Endpoint, Limits, Operation, Transport
+from app.services.access import PeerAccess
+from app.services.problems import Problem
+from transports.base import Capability, Endpoint, Operation, Transport
 from transports.command import Command, Setting
 from transports.document import Node, Path
 from transports.errors import AuthenticationFailed, InvalidRequest, TransportError
@@ -36,14 +35,10 @@ DECLINED = "the peer declined this password before; it is not tried again until 
 class ConnectedPeers:
     """Implements `app.services.ports.Appliances`, and lends sessions to workers."""
 
-    def __init__(
-        self, store: Store, vault: Vault, build: Build, clock: Clock, limits: Limits | None = None
-    ) -> None:
-        self._store = store
-        self._vault = vault
+    def __init__(self, access: PeerAccess, build: Build, clock: Clock) -> None:
+        self._access = access
         self._build = build
         self._clock = clock
-        self._limits = limits or Limits()
 
     @asynccontextmanager
     async def sessions(self) -> AsyncIterator[Sessions]:
@@ -58,84 +53,42 @@ class ConnectedPeers:
         """What the peer says of itself now; why not, as a value."""
         async with self.sessions() as sessions:
             try:
-                appliance = await sessions.appliance(peer_id)
-                return await appliance.observe()
+                return await (await sessions.appliance(peer_id)).observe()
             except TransportError as error:
                 trouble = trouble_with(error)
-                return NotObserved(
-                    peer_id=peer_id,
-                    observed_at=self._clock.now(),
-                    code=trouble.code,
-                    detail=str(error) or type(error).__name__,
-                    remedy=trouble.remedy,
-                )
+                detail = str(error) or type(error).__name__
+                return self._not_observed(peer_id, trouble.code, detail, trouble.remedy)
+            except Problem as problem:
+                remedy = "Correct the peer's entry, then try again."
+                return self._not_observed(peer_id, problem.code, problem.detail, remedy)
 
     async def capabilities(self, peer_id: str) -> frozenset[str]:
         """What the peer's transports can do together; nothing is connected for this."""
         async with self.sessions() as sessions:
             try:
                 appliance = await sessions.appliance(peer_id)
-            except InvalidRequest:
+            except (InvalidRequest, Problem):
                 return frozenset()
             return frozenset(capability.value for capability in appliance.capabilities)
 
-    async def _open(self, peer_id: str) -> Sequence[Transport]:
-        async with self._store.transaction() as tx:
-            registered = await tx.peers.get(peer_id)
-            if registered is None:
-                raise InvalidRequest(f"there is no peer {peer_id}")
-            secrets = {}
-            for endpoint in registered.endpoints:
-                for credential_id in (endpoint.credential_id, endpoint.root_credential_id):
-                    if credential_id is not None:
-                        secrets[credential_id] = await tx.credentials.get(credential_id)
-            declined = {
-                endpoint.key
-                for endpoint in registered.endpoints
-                if (credential := secrets[endpoint.credential_id]) is not None
-                and await tx.credentials.rejected(endpoint.key, credential.id, credential.version)
-            }
-        return [
-            self._transport(registered, endpoint, secrets, declined=endpoint.key in declined)
-            for endpoint in registered.endpoints
-        ]
-
-    def _transport(
-        self,
-        registered: RegisteredPeer,
-        endpoint: PeerEndpoint,
-        secrets: dict[str, Credential | None],
-        *,
-        declined: bool,
-    ) -> Transport:
-        credential = secrets[endpoint.credential_id]
-        if credential is None:
-            raise InvalidRequest(f"{registered.peer.name}: its credential does not exist any more")
-        root = secrets.get(endpoint.root_credential_id or "")
-        inner = self._build(
-            endpoint.transport,
-            Endpoint(
-                host=endpoint.host,
-                port=endpoint.port,
-                username=credential.username,
-                password=self._secret(credential),
-                trust=trust(endpoint.trust),
-                options=endpoint.options,
-                root_password="" if root is None else self._secret(root),
-                limits=self._limits,
-            ),
+    def _not_observed(self, peer_id: str, code: str, detail: str, remedy: str) -> NotObserved:
+        return NotObserved(
+            peer_id=peer_id,
+            observed_at=self._clock.now(),
+            code=code,
+            detail=detail,
+            remedy=remedy,
         )
 
-        async def remember() -> None:
-            async with self._store.transaction() as tx:
-                await tx.credentials.mark_rejected(
-                    endpoint.key, credential.id, credential.version, self._clock.now()
-                )
-
-        return Remembering(inner, remember, declined=declined)
-
-    def _secret(self, credential: Credential) -> str:
-        return self._vault.open(credential.sealed, Credential.context(credential.id)).decode()
+    async def _open(self, peer_id: str) -> Sequence[Transport]:
+        return [
+            Remembering(
+                self._build(path.transport, path.endpoint),
+                partial(self._access.mark_rejected, path),
+                declined=path.rejected,
+            )
+            for path in await self._access.endpoints(peer_id)
+        ]
 
 
 class Sessions:
@@ -150,7 +103,7 @@ class Sessions:
         self._opening = asyncio.Lock()
 
     async def appliance(self, peer_id: str) -> Appliance:
-        """The peer's appliance. Raises InvalidRequest where it cannot be reached by its entry."""
+        """The peer's appliance. Raises Problem or InvalidRequest where its entry is not usable."""
         async with self._opening:
             if peer_id not in self._appliances:
                 transports = await self._open(peer_id)
