@@ -114,7 +114,7 @@ class Appliance:
         if Capability.ADMIN_ACCOUNTS in self.capabilities:
             names: tuple[str, ...] | None = await self._perform(ReadAdminAccounts())
         else:
-            names = reading.admin_accounts(await self._configuration("Authentication Account"))
+            names = reading.admin_accounts(await self._merged("Authentication Account"))
         return None if names is None else tuple(n for n in names if n != DEFAULT_ADMIN)
 
     async def shared_digest(self) -> str:
@@ -129,7 +129,7 @@ class Appliance:
 
     async def default_links(self) -> bool | None:
         """Whether the default links are all there; None where nothing lists links."""
-        return reading.links(await self._status("Links"), await self._configuration("Links"))
+        return reading.links(await self._merged_status("Links"), await self._merged("Links"))
 
     async def at_defaults(self) -> bool:
         """Whether the signs of a reset are there: no zones, no LDAP log-in, no accounts of its own.

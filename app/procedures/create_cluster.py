@@ -22,7 +22,11 @@ from app.procedures.steps.backup import back_up
 from app.procedures.steps.calls import drain_calls
 from app.procedures.steps.clustering import expect_words, set_pre_shared_key, write_clustering
 from app.procedures.steps.record import record_members
-from app.procedures.steps.replication import alarms_cleared, configuration_as_before
+from app.procedures.steps.replication import (
+    alarms_cleared,
+    configuration_as_before,
+    database_active,
+)
 from app.procedures.steps.restart import restart, restart_if_required
 from app.procedures.steps.review import review as review_step
 from app.procedures.steps.settings import (
@@ -163,6 +167,7 @@ def stages(
             restart_if_required(on, "NEW-F-01 NEW-F-02 NEW-F-03", what="restart-if-required"),
             maintenance_mode(on, "NEW-F-04 NEW-F-05 NEW-F-06 NEW-F-07", to="Off"),
             alarms_cleared(on, "NEW-F-08", known=known),
+            database_active(on, "NEW-F-09", shown="cluster_status" in on.capabilities),
             record_members(on, s.cluster, [primary], primary, RECORDED),
         ), "11"),
     )  # fmt: skip

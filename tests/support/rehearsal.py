@@ -1,0 +1,219 @@
+"""A whole service in one process without a database: fleet, in-memory engine, registry.
+
+Under virtual time a procedure of twenty minutes runs in milliseconds, and the witness looks at the
+fleet after every change.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from app.appliance.appliance import Appliance
+from app.appliance.trouble import trouble_with
+from app.domain.cluster import Cluster
+from app.domain.job import Attestation, JobState, WaitReason
+from app.domain.observation import NotObserved, View
+from app.domain.peer import Peer
+from app.domain.plan import Plan
+from app.domain.procedure import Situation
+from app.engine.clock import LoopClock
+from app.engine.memory import MemoryJournal, MemoryWakeups
+from app.engine.ports import Tools
+from app.engine.records import JobRecord, NewJob
+from app.engine.runner import Runner
+from app.procedures.registry import HANDLERS, PROCEDURES
+from transports import mock
+from transports.base import Endpoint
+from transports.errors import TransportError
+from transports.mock.fleet import Fleet
+from transports.mock.scenario import REHEARSAL_PASSWORD
+from transports.mock.witness import Witness
+
+CLUSTER = "cluster1.example.com"
+KEY = "Pre-shared & secret: 4711"
+
+BuildAppliance = Callable[[Peer], Awaitable[Appliance]]
+
+
+class MemoryBackups:
+    """Backups of one job, in memory; kept only when they came to their end."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[str, bytes, Mapping[str, Any]]] = {}
+
+    async def taken(self, step_key: str) -> Mapping[str, Any] | None:
+        entry = self.kept.get(step_key)
+        return None if entry is None else entry[2]
+
+    async def of_peer(self, peer_id: str) -> bool:
+        return any(owner == peer_id for owner, _, _ in self.kept.values())
+
+    async def receive(
+        self,
+        step_key: str,
+        peer_id: str,
+        produce: Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[Mapping[str, Any]]],
+    ) -> None:
+        pieces: list[bytes] = []
+
+        async def write(piece: bytes) -> None:
+            pieces.append(piece)
+
+        receipt = await produce(write)
+        self.kept[step_key] = (peer_id, b"".join(pieces), receipt)
+
+
+class MemoryRegistry:
+    """The registry of one cluster, in memory."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self._rehearsal = rehearsal
+
+    async def cluster(self) -> Cluster:
+        return self._rehearsal.cluster
+
+    async def peer(self, peer_id: str) -> Peer:
+        return self._rehearsal.peers[peer_id]
+
+    async def pre_shared_key(self) -> str:
+        return KEY
+
+    async def record_members(self, members: tuple[str, ...], primary_id: str | None) -> None:
+        peers = tuple(self._rehearsal.peers[member] for member in members)
+        self._rehearsal.cluster = replace(
+            self._rehearsal.cluster, members=peers, primary_id=primary_id
+        )
+
+
+class Rehearsal:
+    """Runs procedures on a fleet. `peers` are the fleet's appliances by name, which is their id."""
+
+    def __init__(self, scenario: Mapping[str, Any] | None = None) -> None:
+        self.clock = LoopClock()
+        self.fleet = Fleet.from_scenario(scenario or {})
+        self.witness = Witness(self.fleet)
+        mock.register("rehearsal", self.fleet)
+        self.peers = {e.name: Peer(e.name, e.name, e.address) for e in self.fleet}
+        self.cluster = Cluster("cluster-1", CLUSTER)
+        self.wakeups = MemoryWakeups()
+        self.journal = MemoryJournal(self.clock, self.wakeups)
+        self.backups: dict[str, MemoryBackups] = {}
+        self.runner = Runner(self.journal, HANDLERS, self._equip, self.clock, "worker-1")
+        self.wakeups.advance = self.runner.advance
+        self._numbers = itertools.count(1)
+
+    def appliance(self, peer_id: str, password: str = REHEARSAL_PASSWORD) -> Appliance:
+        """A new appliance over the mock transport."""
+        endpoint = Endpoint(
+            host=self.peers[peer_id].address,
+            port=0,
+            username="admin",
+            password=password,
+            trust=None,
+            options={"fleet": "rehearsal"},
+        )
+        return Appliance(peer_id, [mock.create(endpoint)], self.clock)
+
+    async def observe(self, peer_id: str) -> View:
+        appliance = self.appliance(peer_id)
+        try:
+            return await appliance.observe()
+        except TransportError as error:
+            trouble = trouble_with(error)
+            return NotObserved(peer_id, self.clock.now(), trouble.code, str(error), trouble.remedy)
+        finally:
+            await appliance.close()
+
+    async def situation(self) -> Situation:
+        capabilities = {
+            peer_id: frozenset(c.value for c in self.appliance(peer_id).capabilities)
+            for peer_id in self.peers
+        }
+        return Situation(
+            cluster=self.cluster,
+            peers=self.peers,
+            views={peer_id: await self.observe(peer_id) for peer_id in self.peers},
+            capabilities=capabilities,
+            memberships={member.id: self.cluster.id for member in self.cluster.members},
+        )
+
+    async def plan(self, slug: str, **parameters: Any) -> Plan:
+        procedure = PROCEDURES[slug]
+        values = procedure.parameters(**parameters)
+        draft = procedure.draft(values, await self.situation())
+        now = self.clock.now()
+        return Plan(
+            id=f"plan-{next(self._numbers)}",
+            cluster_id=self.cluster.id,
+            procedure=slug,
+            parameters=parameters,
+            stages=draft.stages,
+            findings=draft.findings,
+            impact=draft.impact,
+            back_out=draft.back_out,
+            fingerprint=dict(draft.relies_on),
+            created_at=now,
+            expires_at=now + timedelta(days=1),
+            requested_by="tester",
+        )
+
+    async def start(self, slug: str, **parameters: Any) -> JobRecord:
+        """Plan and start with every gate attested up front. Fails the test on blockers."""
+        plan = await self.plan(slug, **parameters)
+        assert not plan.blockers, [(f.code, f.message) for f in plan.blockers]
+        return await self.journal.create(
+            NewJob(
+                id=f"job-{next(self._numbers)}",
+                plan=plan,
+                requested_by="tester",
+                attestations=self.attestations(plan),
+            )
+        )
+
+    def attestations(self, plan: Plan) -> tuple[Attestation, ...]:
+        return tuple(
+            Attestation(step.attestation, "Ann Operator", "seen it", "tester", self.clock.now())
+            for step in plan.steps
+            if step.attestation
+        )
+
+    async def run(self, slug: str, **parameters: Any) -> JobRecord:
+        """Plan, start and see to the end."""
+        job = await self.start(slug, **parameters)
+        await self.wakeups.until_idle()
+        return await self.journal.load(job.id)
+
+    async def build_cluster(self, size: int) -> None:
+        """create-cluster on the first peer, add-peer for the others; each must succeed."""
+        names = list(self.peers)
+        for index, name in enumerate(names[:size]):
+            job = await (
+                self.run("create-cluster", primary_peer_id=name)
+                if index == 0
+                else self.run("add-peer", peer_id=name)
+            )
+            assert job.state is JobState.SUCCEEDED, (job.wait, job.failure)
+
+    @asynccontextmanager
+    async def _equip(self, job: JobRecord) -> AsyncIterator[Tools]:
+        appliances: dict[str, Appliance] = {}
+
+        async def appliance(peer_id: str) -> Appliance:
+            if peer_id not in appliances:
+                appliances[peer_id] = self.appliance(peer_id)
+            return appliances[peer_id]
+
+        backups = self.backups.setdefault(job.id, MemoryBackups())
+        try:
+            yield Tools(appliance, MemoryRegistry(self), backups)
+        finally:
+            for opened in appliances.values():
+                await opened.close()
+
+
+__all__ = ["CLUSTER", "KEY", "JobState", "MemoryBackups", "Rehearsal", "WaitReason"]
