@@ -13,7 +13,7 @@ from typing import Protocol
 
 from transports.command import Command
 from transports.document import Node, Path
-from transports.errors import CommandRejected, InvalidRequest
+from transports.errors import CommandRejected
 
 DEFAULT_ACCOUNT = "admin"
 _ACCOUNTS = Path.parse("Authentication Account Admin Account")
@@ -32,15 +32,16 @@ async def read_names(line: _CommandLine) -> tuple[str, ...]:
 
 
 async def delete(line: _CommandLine, name: str) -> None:
-    """Delete one account; nothing happens where there is none of that name.
+    """Delete one account.
 
-    Raises InvalidRequest for the default account, CommandRejected where both forms are declined.
+    Raises CommandRejected for the default account, where there is none of that name, and where the
+    appliance declines both forms.
     """
     if name == DEFAULT_ACCOUNT:
-        raise InvalidRequest("the default administrator account is not deleted")
+        raise CommandRejected("the default administrator account is not deleted")
     number = next((n for n, known in (await _numbered(line)).items() if known == name), None)
     if number is None:
-        return
+        raise CommandRejected("there is no administrator account of that name")
     try:
         await line.run(Command("AdminAccountDelete", {"Name": name}))
     except CommandRejected:

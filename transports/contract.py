@@ -1,0 +1,419 @@
+"""The suite that every transport passes: same documents, same errors, same manners.
+
+A transport is exchangeable only as far as a test says so. Whoever writes one (this project's own
+three, or a third party's) derives a test class from `TransportContract`, says in `reaching` how
+the transport gets to the appliances of a simulated fleet, and lets pytest run it:
+
+    class TestTelnet(TransportContract):
+        @asynccontextmanager
+        async def reaching(self, fleet: Fleet) -> AsyncIterator[Reach]:
+            async with serve_telnet(fleet) as ports:
+                def reach(device: Expressway, access: Access) -> Transport:
+                    return create(Endpoint(host="127.0.0.1", port=ports[device.name], ...))
+                yield reach
+
+Needs pytest with pytest-asyncio in its automatic mode. The fleet's clock runs `rate` times as fast
+as the real one, so a restart of minutes takes a fraction of a second.
+"""
+
+# ruff: noqa: D102, S101  # tests: their names are their docstrings, their asserts the verdict
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from transports import base, errors
+from transports.base import Capability, Limits, Operation, Transport
+from transports.command import Command, Setting
+from transports.document import Node, Path, Segment
+from transports.mock import Expressway, Fault, FaultKind, Fleet, FleetClock
+
+NAME = Path.parse("SystemUnit Name")
+ALTERNATES = Path.parse("Alternates")
+PATIENCE = 20.0
+"""Real seconds after which something that had to come is given up."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a test wants to reach an appliance; every field off by default."""
+
+    wrong_password: bool = False
+    other_identity: bool = False
+    """Trust pinned to another key or certificate than the appliance has."""
+    limits: Limits = field(default_factory=lambda: Limits(connect=5.0, reply=10.0))
+
+
+Reach = Callable[[Expressway, Access], Transport]
+
+
+@dataclass
+class Rig:
+    """What one test works with: the fleet, its first appliance, and ways to it."""
+
+    fleet: Fleet
+    reach: Reach
+    opened: list[Transport] = field(default_factory=list)
+
+    @property
+    def device(self) -> Expressway:
+        """The first appliance of the fleet."""
+        return next(iter(self.fleet))
+
+    def transport(self, **access: Any) -> Transport:
+        """A transport to the first appliance; closed after the test."""
+        transport = self.reach(self.device, Access(**access))
+        self.opened.append(transport)
+        return transport
+
+
+class TransportContract(abc.ABC):
+    """Derive from it, implement `reaching`, and name the class `Test...`."""
+
+    rate: float = 500.0
+    """Device seconds in one real second."""
+    has_identity: bool = True
+    """False for a transport without host key or certificate (in process)."""
+
+    @abc.abstractmethod
+    def reaching(self, fleet: Fleet) -> AbstractAsyncContextManager[Reach]:
+        """Serve the fleet; yields how to make a transport to one of its appliances."""
+
+    def scenario(self) -> dict[str, Any]:
+        """The fleet that the suite runs on."""
+        exp1 = {"name": "exp1", "address": "192.0.2.11", "accounts": ["operator"], "root": True}
+        return {"expressways": [exp1, {"name": "exp2", "address": "192.0.2.12"}]}
+
+    @pytest.fixture
+    async def rig(self) -> AsyncIterator[Rig]:
+        """A served fleet; closes every transport that the test opened."""
+        fleet = Fleet.from_scenario(self.scenario(), clock=FleetClock(self.rate))
+        async with self.reaching(fleet) as reach:
+            rig = Rig(fleet, reach)
+            yield rig
+            for transport in rig.opened:
+                await transport.close()
+
+    # What it says about itself
+
+    async def test_it_is_made_without_connecting(self, rig: Rig) -> None:
+        rig.device.lose_power()
+        transport = rig.transport()
+        assert transport.name
+        assert Capability.ADMINISTRATION in transport.capabilities
+
+    async def test_it_does_not_show_its_password(self, rig: Rig) -> None:
+        assert rig.device.accounts.admin_password not in repr(rig.transport())
+
+    # Documents
+
+    async def test_a_status_is_the_appliances_own(self, rig: Rig) -> None:
+        transport = rig.transport()
+        for element in ("Alternates", "Ethernet", "IP", "Warnings", "Zones", "H323"):
+            read = await transport.read_status(Path.parse(element))
+            assert set(_top(read)) <= {element}
+            assert _facts(read) == _facts(_only(rig.device.status(), element))
+
+    async def test_a_status_path_leads_down_from_the_root(self, rig: Rig) -> None:
+        tree = await rig.transport().read_status(Path.parse("SystemUnit Software Version"))
+        assert _top(tree) == ["SystemUnit"]
+        assert tree.get("SystemUnit Software Version") == rig.device.version
+
+    async def test_a_configuration_is_the_appliances_own(self, rig: Rig) -> None:
+        transport = rig.transport()
+        for element in ("Alternates", "Ethernet", "NTP", "Option", "SystemUnit"):
+            read = await transport.read_configuration(Path.parse(element))
+            assert _facts(read) == _facts(rig.device.configuration.tree([element]))
+
+    async def test_one_configured_value_can_be_read(self, rig: Rig) -> None:
+        path = Path.parse("Ethernet 1 IP V4 Address")
+        tree = await rig.transport().read_configuration(path)
+        assert tree.get(path) == rig.device.address
+
+    async def test_what_is_written_is_read_back(self, rig: Rig) -> None:
+        transport = rig.transport()
+        for value in ("plain", "two words", "a <b> & 'c'", "", "OK", "*s/end", "x: y", "z" * 50):
+            await transport.write([Setting(NAME, value)])
+            assert rig.device.configuration.get(str(NAME)) == value
+            assert (await transport.read_configuration(NAME)).get(NAME) == value
+
+    async def test_settings_are_written_in_order(self, rig: Rig) -> None:
+        settings = [Setting(NAME, f"name {n}") for n in range(5)]
+        await rig.transport().write(settings)
+        assert rig.device.configuration.get(str(NAME)) == "name 4"
+
+    async def test_a_command_returns_its_results(self, rig: Rig) -> None:
+        command = Command("ZoneAdd", {"ZoneName": "to head office", "Type": "Neighbor"})
+        result = await rig.transport().run(command)
+        zone = result.get("ZoneId")
+        assert rig.device.configuration.get(f"Zones Zone {zone} Name") == "to head office"
+
+    async def test_a_command_without_results_is_simply_done(self, rig: Rig) -> None:
+        result = await rig.transport().run(Command("DefaultLinksAdd"))
+        assert result.children == []
+
+    # Refusals
+
+    async def test_a_refused_value_is_rejected_and_ends_the_writing(self, rig: Rig) -> None:
+        transport = rig.transport()
+        before = rig.device.configuration.values()
+        with pytest.raises(errors.CommandRejected):
+            await transport.write([Setting.of("H323 Mode", "Perhaps"), Setting(NAME, "never")])
+        assert rig.device.configuration.values() == before
+        await transport.write([Setting(NAME, "afterwards")])
+
+    async def test_an_unknown_place_is_not_supported_or_rejected(self, rig: Rig) -> None:
+        transport = rig.transport()
+        with pytest.raises(errors.NotSupported):
+            await transport.read_configuration(Path.parse("NoSuchThing Here"))
+        with pytest.raises(errors.CommandRejected):
+            await transport.write([Setting.of("NoSuchThing Here", "x")])
+        with contextlib.suppress(errors.NotSupported):
+            assert (await transport.read_status(Path.parse("NoSuchThing"))).children == []
+
+    async def test_an_unknown_command_is_rejected(self, rig: Rig) -> None:
+        transport = rig.transport()
+        with pytest.raises(errors.CommandRejected):
+            await transport.run(Command("NoSuchCommand"))
+        with pytest.raises(errors.CommandRejected) as caught:
+            await transport.run(Command("DefaultValuesSet", {"Level": "9"}))
+        assert caught.value.sent is True
+        with pytest.raises(errors.CommandRejected):
+            await transport.run(Command("ZoneDelete", {"ZoneId": "77"}))
+
+    async def test_what_would_break_out_of_its_place_is_never_sent(self, rig: Rig) -> None:
+        transport = rig.transport()
+        before = rig.device.configuration.values()
+        for value in ("x\nxCommand Boot", "x\r", "x\x00", "\u2028"):
+            with pytest.raises(errors.InvalidRequest):
+                await transport.write([Setting(NAME, value)])
+            with pytest.raises(errors.InvalidRequest):
+                await transport.run(Command("ZoneAdd", {"ZoneName": value, "Type": "Neighbor"}))
+        with pytest.raises(errors.InvalidRequest):
+            await transport.run(Command("Boot\nxCommand Boot"))
+        with contextlib.suppress(errors.TransportError):
+            tree = await transport.read_status(Path((Segment("A\nxCommand Boot"),)))
+            assert tree.children == []
+        assert rig.device.configuration.values() == before
+        assert rig.device.restarts == 0
+
+    async def test_what_is_not_among_the_capabilities_is_not_supported(self, rig: Rig) -> None:
+        transport = rig.transport()
+        for operation in _operations():
+            if operation.capability not in transport.capabilities:
+                with pytest.raises(errors.NotSupported):
+                    await transport.perform(operation)
+
+    # Trust
+
+    async def test_a_wrong_password_is_tried_once(self, rig: Rig) -> None:
+        transport = rig.transport(wrong_password=True)
+        for _ in range(3):
+            with pytest.raises(errors.AuthenticationFailed) as caught:
+                await transport.read_status(ALTERNATES)
+            assert caught.value.sent is False
+        fails = [row.total_fails for row in rig.device.protection.categories.values()]
+        assert sum(fails) == 1
+
+    async def test_a_changed_identity_is_told_before_any_log_in(self, rig: Rig) -> None:
+        if not self.has_identity:
+            pytest.skip("this transport has no identity to compare")
+        transport = rig.transport(other_identity=True, wrong_password=True)
+        with pytest.raises(errors.IdentityChanged) as caught:
+            await transport.read_status(ALTERNATES)
+        assert caught.value.pinned.startswith("SHA256:")
+        assert caught.value.presented.startswith("SHA256:")
+        assert caught.value.presented != caught.value.pinned
+        fails = [row.total_fails for row in rig.device.protection.categories.values()]
+        assert sum(fails) == 0
+
+    # Losses
+
+    async def test_an_appliance_that_is_off_is_unreachable(self, rig: Rig) -> None:
+        rig.device.lose_power()
+        transport = rig.transport(limits=Limits(connect=1.0))
+        for _ in range(2):
+            with pytest.raises(errors.NotSent) as caught:
+                await transport.read_status(ALTERNATES)
+            assert caught.value.sent is False
+
+    async def test_a_restart_ends_a_session_and_the_next_call_opens_another(self, rig: Rig) -> None:
+        transport = rig.transport()
+        await transport.write([Setting(NAME, "before")])
+        with contextlib.suppress(errors.OutcomeUnknown):  # the link may die before the answer
+            await transport.run(Command("Boot"))
+        await _until(lambda: _is_down(rig.device))
+        with pytest.raises((errors.NotSent, errors.OutcomeUnknown)):
+            await transport.read_status(ALTERNATES)
+        await _until(lambda: _answers(transport))
+        assert (await transport.read_configuration(NAME)).get(NAME) == "before"
+        assert rig.device.restarts == 1
+
+    @pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
+    async def test_a_link_that_dies_under_way_leaves_the_outcome_open(
+        self, rig: Rig, kind: FaultKind
+    ) -> None:
+        rig.fleet.faults.add(Fault(kind, "exp1", "ZoneAdd"))
+        transport = rig.transport()
+        with pytest.raises(errors.ConnectionLost) as caught:
+            await transport.run(Command("ZoneAdd", {"ZoneName": "z", "Type": "ENUM"}))
+        assert caught.value.sent is None
+        zones = rig.device.configuration.records("Zones Zone")
+        assert bool(zones) is (kind is FaultKind.DROP_AFTER)
+        assert (await transport.read_configuration(NAME)).get(NAME) == "exp1"
+
+    async def test_an_answer_cut_off_is_no_answer(self, rig: Rig) -> None:
+        rig.fleet.faults.add(Fault(FaultKind.DROP_AT_BYTE, "exp1", "Ethernet", value=40))
+        transport = rig.transport()
+        with pytest.raises((errors.ConnectionLost, errors.Garbled)):
+            await transport.read_configuration(Path.parse("Ethernet"))
+        tree = await transport.read_configuration(Path.parse("Ethernet"))
+        assert _facts(tree) == _facts(rig.device.configuration.tree(["Ethernet"]))
+
+    async def test_an_answer_that_does_not_come_is_a_timeout(self, rig: Rig) -> None:
+        rig.fleet.faults.add(Fault(FaultKind.DELAY, "exp1", "Ethernet", value=1e6))
+        transport = rig.transport(limits=Limits(connect=5.0, reply=0.4))
+        with pytest.raises(errors.ReplyTimeout) as caught:
+            await transport.read_configuration(Path.parse("Ethernet"))
+        assert caught.value.sent is None
+        assert (await transport.read_configuration(NAME)).get(NAME) == "exp1"
+
+    async def test_a_cancelled_call_does_not_disturb_the_next(self, rig: Rig) -> None:
+        transport = rig.transport()
+        for wait in (0.0, 0.001, 0.01, 0.05):
+            call = asyncio.ensure_future(transport.read_configuration(Path.parse("Ethernet")))
+            await asyncio.sleep(wait)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            assert (await transport.read_configuration(NAME)).get(NAME) == "exp1"
+
+    # Sharing and closing
+
+    async def test_many_tasks_may_use_one_transport(self, rig: Rig) -> None:
+        transport = rig.transport()
+        paths = [Path.parse(p) for p in ("SystemUnit", "Ethernet", "NTP", "Alternates")] * 5
+        trees = await asyncio.gather(*(transport.read_configuration(path) for path in paths))
+        for path, tree in zip(paths, trees, strict=True):
+            assert _facts(tree) == _facts(rig.device.configuration.tree([str(path)]))
+
+    async def test_it_can_be_closed_twice_and_used_again(self, rig: Rig) -> None:
+        transport = rig.transport()
+        await transport.close()
+        for _ in range(2):
+            assert (await transport.read_configuration(NAME)).get(NAME) == "exp1"
+            await transport.close()
+            await transport.close()
+
+    # Operations, where the transport has them
+
+    async def test_a_backup_is_handed_over_whole(self, rig: Rig) -> None:
+        transport = rig.transport()
+        _needs(transport, Capability.BACKUP)
+        pieces: list[bytes] = []
+
+        async def keep(piece: bytes) -> None:
+            pieces.append(piece)
+
+        receipt = await transport.perform(base.CreateBackup(keep))
+        archive = b"".join(pieces)
+        assert receipt.size == len(archive) > 0
+        assert receipt.sha256 == hashlib.sha256(archive).hexdigest()
+        assert "backup.tar.gz" in receipt.file_name
+        assert archive == rig.device.backups[-1].data
+
+    async def test_a_backup_that_fails_is_no_backup(self, rig: Rig) -> None:
+        rig.fleet.faults.add(Fault(FaultKind.DISK_FULL, "exp1"))
+        transport = rig.transport()
+        _needs(transport, Capability.BACKUP)
+
+        async def keep(piece: bytes) -> None:
+            del piece
+
+        with pytest.raises(errors.TransportError):
+            await transport.perform(base.CreateBackup(keep))
+
+    async def test_administrator_accounts_are_listed_and_deleted(self, rig: Rig) -> None:
+        transport = rig.transport()
+        _needs(transport, Capability.ADMIN_ACCOUNTS)
+        assert await transport.perform(base.ReadAdminAccounts()) == ("admin", "operator")
+        await transport.perform(base.DeleteAdminAccount("operator"))
+        assert await transport.perform(base.ReadAdminAccounts()) == ("admin",)
+        for name in ("admin", "operator"):
+            with pytest.raises(errors.Refused):
+                await transport.perform(base.DeleteAdminAccount(name))
+
+
+def _top(tree: Node) -> list[str]:
+    return sorted({child.name for child in tree.children})
+
+
+def _only(tree: Node, element: str) -> Node:
+    return Node(tree.name, children=tree.all(element))
+
+
+def _facts(tree: Node) -> dict[str, str]:
+    return {str(path): value for path, value in tree.leaves()}
+
+
+def _needs(transport: Transport, capability: Capability) -> None:
+    if capability not in transport.capabilities:
+        pytest.skip(f"{transport.name} offers no {capability}")
+
+
+async def _is_down(device: Expressway) -> bool:
+    return not device.up
+
+
+async def _answers(transport: Transport) -> bool:
+    try:
+        await transport.read_status(ALTERNATES)
+    except (errors.NotSent, errors.OutcomeUnknown):
+        return False
+    return True
+
+
+async def _until(look: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await look():  # noqa: ASYNC110  # the appliance gives no sign to wait for
+            await asyncio.sleep(0.01)
+
+
+def _operations() -> Iterable[Operation[Any]]:
+    async def write(piece: bytes) -> None:
+        del piece
+
+    async def read() -> AsyncIterator[bytes]:
+        yield b""
+
+    return (
+        base.SetPreSharedKey("k"),
+        base.CreateBackup(write),
+        base.RestoreBackup("b.tar.gz", read),
+        base.ReadClusteringPage(),
+        base.ReadTimeState(),
+        base.RestartSystem(),
+        base.CheckWebLogin(),
+        base.InstallSoftware("image.tar.gz", read),
+        base.FactoryReset(
+            keep_option_keys=True,
+            keep_ip_configuration=True,
+            keep_ssh_keys=True,
+            keep_passwords=True,
+            save_log_files=True,
+            replace_hard_disk=False,
+        ),
+        base.PurgeClusterDatabase("case 1"),
+        base.ReadAdminAccounts(),
+        base.DeleteAdminAccount("nobody"),
+        base.ReadLyncB2bua(),
+        base.SetLyncB2bua(enabled=False),
+        base.PingFromPeer("192.0.2.12"),
+    )
