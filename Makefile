@@ -1,0 +1,76 @@
+# Every command a reader of the README needs. `make help` prints them.
+# Needs Python 3.11 or later, git and make. Everything else is installed into .venv, from
+# requirements/, with hashes.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell sh tools/find-python)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SPEED ?= 100
+
+.PHONY: help demo test run simulate check format lint types imports openapi docs unit contract \
+	dockerfile lock clean
+
+help: ## Show these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" \
+	read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/.runtime ## Build a three-peer cluster on a simulated fleet; SPEED=1 shows real time
+	@$(BIN)/clusterway demo --speed $(SPEED)
+
+test: check unit dockerfile ## Set up and check everything, as CI does
+
+run: $(VENV)/.runtime ## Start the service: private PostgreSQL, API and worker
+	@$(BIN)/clusterway serve
+
+simulate: $(VENV)/.runtime ## Start a simulated fleet of three Expressways and print how to reach it
+	@$(BIN)/clusterway simulate --speed $(SPEED)
+
+check: lint types imports ## Format, lint, types and import contracts
+
+format: $(VENV)/.dev ## Format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && echo "lint: clean"
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	@$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.dev
+	@$(BIN)/pytest --quiet --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+
+contract: $(VENV)/.dev ## Run the transport contract: every transport, every scenario
+	@$(BIN)/pytest --quiet tests/contract
+
+openapi: $(VENV)/.dev ## Rebuild openapi/ from the code
+	@$(BIN)/python -m app.api.openapi
+
+docs: $(VENV)/.dev ## Rebuild the generated pages of docs/
+	@$(BIN)/python -m app.cli.pages
+
+dockerfile: $(VENV)/.dev ## Lint the Dockerfile and run its steps without a Docker engine
+	@$(BIN)/hadolint Dockerfile && sh tools/dockerfile-steps
+
+lock: $(VENV)/.dev ## Resolve requirements/ again, with hashes and without index addresses
+	@sh tools/lock
+
+clean: ## Remove the virtual environment and the demo's data
+	@rm -rf $(VENV) .clusterway
+
+$(VENV)/.runtime: pyproject.toml requirements/runtime.txt requirements/build.txt
+	@echo "setting up $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "setting up the development tools (once)"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
