@@ -30,6 +30,7 @@ from app.procedures.steps.replication import (
 from app.procedures.steps.reset import add_default_links, delete_accounts, reset_to_defaults
 from app.procedures.steps.restart import restart, restart_if_required
 from app.procedures.steps.review import review as review_step
+from app.procedures.steps.review import zones_do_not_name
 from app.procedures.steps.settings import identity, maintenance_mode
 from app.procedures.steps.target import Target
 
@@ -115,6 +116,9 @@ def stages(
     name = cluster.name
     return (
         Stage("before", "Before you start", gates_for(found), "12"),
+        Stage("zones", "On the primary: no zone names the new peer", (
+            zones_do_not_name(first, [(joining, seen.dns.fqdn)], "ADD-M-01 ADD-M-02"),
+        ), "12"),
         Stage("review", "On the Expressway to be added: back up and review", (
             back_up(new, "ADD-X-02"),
             review_step(new, REVIEWED, host_name=p.host_name),

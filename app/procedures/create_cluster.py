@@ -11,7 +11,6 @@ from typing import Annotated
 from app.checks import access, equality, membership, naming, network, review
 from app.checks.findings import at, citing
 from app.domain.finding import Finding, Severity
-from app.domain.observation import Observation
 from app.domain.peer import Peer
 from app.domain.plan import Impact, Stage
 from app.domain.procedure import Draft, Situation
@@ -29,6 +28,7 @@ from app.procedures.steps.replication import (
 )
 from app.procedures.steps.restart import restart, restart_if_required
 from app.procedures.steps.review import review as review_step
+from app.procedures.steps.review import zones_do_not_name
 from app.procedures.steps.settings import (
     maintenance_mode,
     optimize_call_signaling,
@@ -97,11 +97,10 @@ def findings(p: Parameters, s: Situation, primary: Peer) -> tuple[Finding, ...]:
     if seen is None:
         return citing(found, *CHAPTERS)
     others = [o for _, peer in planned if (o := s.observed(peer.id)) is not None]
-    future = [(peer, _fqdn(s.observed(peer.id))) for _, peer in planned]
     everyone = [seen, *others]
     own = review.before_clustering(seen, primary, host_name_to_be_set=p.host_name)
     found += at("/primary_peer_id", own)
-    found += at("/primary_peer_id", membership.zones_do_not_name(seen, future))
+    found += at("/primary_peer_id", membership.zones_do_not_name(seen, future(p, s)))
     found += at("/planned_peer_ids", equality.same_version(everyone))
     found += at("/planned_peer_ids", equality.same_option_keys(everyone))
     found += at("/planned_peer_ids", equality.equivalent_hardware(everyone))
@@ -133,6 +132,7 @@ def stages(
             *([set_host_name(on, p.host_name, "NEW-M-19 NEW-M-20 NEW-M-22 NEW-M-23")]
               if p.host_name else []),
             review_step(on, REVIEWED, host_name=p.host_name),
+            zones_do_not_name(on, future(p, s), "NEW-M-17 NEW-M-18"),
             optimize_call_signaling(on, "NEW-M-24 NEW-M-25"),
         ), "9-10"),
         Stage("drain", "On this primary: maintenance mode, calls cleared", (
@@ -175,8 +175,8 @@ def stages(
 
 REVIEWED = (
     "NEW-06 NEW-07 NEW-08 NEW-09 NEW-P-02 NEW-M-01 NEW-M-03 NEW-M-04 NEW-M-05 NEW-M-06 NEW-M-07"
-    " NEW-M-08 NEW-M-09 NEW-M-10 NEW-M-11 NEW-M-12 NEW-M-13 NEW-M-14 NEW-M-15 NEW-M-16 NEW-M-17"
-    " NEW-M-18 NEW-M-19 NEW-M-21 NEW-M-23"
+    " NEW-M-08 NEW-M-09 NEW-M-10 NEW-M-11 NEW-M-12 NEW-M-13 NEW-M-14 NEW-M-15 NEW-M-16 NEW-M-19"
+    " NEW-M-21 NEW-M-23"
 )
 RECORDED = "NEW-03 NEW-04 NEW-05 NEW-F-09 NEW-F-10 NEW-F-11"
 
@@ -227,8 +227,10 @@ def back_out(primary: Peer) -> tuple[str, ...]:
     return early, late
 
 
-def _fqdn(seen: Observation | None) -> str:
-    return seen.dns.fqdn if seen else ""
+def future(p: Parameters, s: Situation) -> list[tuple[Peer, str]]:
+    """The planned peers, each with its FQDN ("" where it could not be read)."""
+    views = ((s.peers[peer_id], s.observed(peer_id)) for peer_id in p.planned_peer_ids)
+    return [(peer, seen.dns.fqdn if seen else "") for peer, seen in views]
 
 
 PROCEDURE = Procedure(

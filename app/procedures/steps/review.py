@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.checks import membership
 from app.checks import review as checks
-from app.domain.finding import Severity
+from app.domain.finding import Finding, Severity
 from app.domain.job import StepFailure
+from app.domain.peer import Peer
 from app.domain.plan import PlannedStep
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.steps.target import Target
@@ -26,7 +31,34 @@ def review(on: Target, requirements: str, *, host_name: str = "") -> PlannedStep
     )
 
 
-async def _look(ctx: StepContext) -> Look:
+def zones_do_not_name(
+    on: Target, others: Sequence[tuple[Peer, str]], requirements: str
+) -> PlannedStep:
+    """No neighbor or traversal zone names one of these peers; `others` come with their FQDN."""
+    names = ", ".join(peer.name for peer, _ in others)
+    return PlannedStep(
+        key=on.key("zones"),
+        kind="zones-do-not-name",
+        title=f"Check that no zone of {on.peer.name} names {names or 'a future peer'}",
+        requirements=tuple(requirements.split()),
+        peer_id=on.peer.id,
+        params={"others": [[peer.id, fqdn] for peer, fqdn in others]},
+        expected=on.timings.read,
+        limit=on.timings.peer_limit,
+        poll=on.timings.poll,
+        safe_after=True,
+    )
+
+
+async def _look_zones(ctx: StepContext) -> Look:
+    seen = await (await ctx.appliance()).observe()
+    others = [(await ctx.registry.peer(i), fqdn) for i, fqdn in ctx.step.params["others"]]
+    zones = {zone.name: list(zone.addresses) for zone in seen.zones}
+    wrong = [*membership.zones_do_not_name(seen, others)]
+    return _judged(wrong, {"zones": zones}, "no zone names them")
+
+
+async def _look_review(ctx: StepContext) -> Look:
     appliance = await ctx.appliance()
     seen = await appliance.observe()
     registered = await ctx.registry.peer(appliance.peer_id)
@@ -43,12 +75,19 @@ async def _look(ctx: StepContext) -> Look:
         "calls": seen.calls,
         "alarms": [alarm.title for alarm in seen.alarms],
     }
+    return _judged(wrong, facts, "as the guide wants it")
+
+
+def _judged(wrong: Sequence[Finding], facts: Mapping[str, Any], good: str) -> Look:
     if not wrong:
-        return Look(met=True, seen=facts, note="as the guide wants it")
+        return Look(met=True, seen=facts, note=good)
     first = wrong[0]
     more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
     failure = StepFailure(first.code, first.message + more, first.remedy, first.requirements)
     return Look(met=False, seen=facts, failure=failure)
 
 
-HANDLERS = (Handler("review", look=_look),)
+HANDLERS = (
+    Handler("review", look=_look_review),
+    Handler("zones-do-not-name", look=_look_zones),
+)
