@@ -7,6 +7,7 @@ facts 1.1), so nothing is kept open there. Unlike `admin`, root takes single com
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -61,7 +62,7 @@ class RootShell:
             raise
         try:
             yield OpenRootShell(connection)
-        except (OSError, asyncssh.Error):
+        except (ConnectionError, asyncssh.Error):
             raise ConnectionLost("the root session ended under way") from None
         finally:
             await disconnect(connection)
@@ -97,8 +98,7 @@ class OpenRootShell:
             command, encoding=None, stderr=asyncssh.STDOUT
         )
         try:
-            process.stdin.write(typed.encode())
-            process.stdin.write_eof()
+            give_input(process, typed)
             output = bytearray()
             while piece := await process.stdout.read(_PIECE):
                 output += piece
@@ -110,6 +110,14 @@ class OpenRootShell:
         if process.exit_status is None and process.exit_signal is None:
             raise ConnectionLost("the root session ended before the command did")
         return Finished(process.exit_status, output.decode(errors="replace"))
+
+
+def give_input(process: asyncssh.SSHClientProcess[bytes], typed: str) -> None:
+    """Hand over all of a command's input; one that has ended already needs none."""
+    with contextlib.suppress(ConnectionError):
+        if typed:
+            process.stdin.write(typed.encode())
+        process.stdin.write_eof()
 
 
 def is_plain_path(path: str) -> bool:

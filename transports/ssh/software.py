@@ -28,7 +28,7 @@ from transports.errors import (
     ReplyTimeout,
     ReplyTooLarge,
 )
-from transports.ssh.root_shell import OpenRootShell, is_plain_path
+from transports.ssh.root_shell import OpenRootShell, give_input, is_plain_path
 
 BACKUP_COMMAND = "/sbin/backup.sh"
 IMAGE = "/tmp/tandberg-image.tar.gz"  # noqa: S108  # the appliance's own name for it
@@ -60,8 +60,7 @@ async def _back_up(shell: OpenRootShell, operation: CreateBackup) -> BackupRecei
     archive = _Archive(operation.write)
     text = b""
     async with process:
-        process.stdin.write(operation.password.encode() + b"\n")
-        process.stdin.write_eof()
+        give_input(process, f"{operation.password}\n")
         while piece := await process.stdout.read(_PIECE):
             if archive.size or (not text and piece.startswith(b"\x1f\x8b")):
                 await archive.take(piece)

@@ -215,7 +215,8 @@ def test_an_alarm_text_before_a_proper_block_is_not_its_refusal():
 words = st.sampled_from(
     ["*s A: /", "*s/end", "*r Result (status=OK):", "*r/end", "OK", "", '*c xConfiguration A 1: "x',
      '  B 2: "y"', " C: /", '"', "  (a=b): 1", "Error", "** end", "xStatus A", "A (b:c", "D:",
-     "0: 1",     "*c xConfiguration : 1", "A " * 70 + ": /", "9" * 5000 + ": 1", "A " + "9" * 5000 + ": 1"]
+     "0: 1",     "*c xConfiguration : 1", "A " * 70 + ": /", "9" * 5000 + ": 1",
+     "A " + "9" * 5000 + ": 1"]
 )  # fmt: skip
 pieces = st.lists(
     st.one_of(words, st.text(max_size=30)).map(lambda text: text.encode("utf-8", "replace")),
