@@ -38,8 +38,10 @@ _WORDS = {
     15022: (_RESTART, "The software has been upgraded, however a restart is required"),
     20003: (
         "Invalid cluster configuration",
-        "The cluster configuration is invalid; check the Clustering page and ensure that this "
-        "system's IP address is included and there are no duplicate IP addresses",
+        (
+            "The cluster configuration is invalid; check the Clustering page and ensure that this "
+            "system's IP address is included and there are no duplicate IP addresses"
+        ),
     ),
     20004: (
         "Cluster communication failure",
@@ -51,13 +53,17 @@ _WORDS = {
     ),
     20007: (
         _RESTART,
-        "Cluster configuration has been changed, however a restart is required for this to take "
-        "effect",
+        (
+            "Cluster configuration has been changed, however a restart is required for this "
+            "to take effect"
+        ),
     ),
     20008: (
         _REPLICATION,
-        "automatic replication of configuration has been temporarily disabled because an upgrade "
-        "is in progress",
+        (
+            "automatic replication of configuration has been temporarily disabled because an "
+            "upgrade is in progress"
+        ),
     ),
     20010: (_REPLICATION, "the NTP server is unreachable"),
     20011: (
@@ -136,7 +142,7 @@ class AlarmBoard:
         self._turn = 0
         self.raised: dict[int, Alarm] = {}
 
-    def want(self, number: int, wanted: bool) -> None:  # noqa: FBT001 - rules read best as a line
+    def want(self, number: int, wanted: bool) -> None:
         """The alarm's cause is there, or is gone; it appears or goes after its delay."""
         if wanted == (number in self._wanted):
             return

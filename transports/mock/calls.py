@@ -48,7 +48,7 @@ class Calls:
         return call
 
     def disconnect(self, number: int | None, serial: str | None) -> None:
-        """xCommand DisconnectCall. Raises DeviceRefusal where there is no such call."""
+        """Disconnect one call. Raises DeviceRefusal where there is no such call."""
         for call in list(self.live.values()):
             if call.number == number or call.serial == serial:
                 if not self._endless():

@@ -7,6 +7,7 @@ change to its fleet, which is how the witness sees everything.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -82,8 +83,7 @@ class Expressway:
         self.certificates: dict[str, str] = {"server": "default", "ca": "default"}
         self.registrations: dict[int, str] = {}
         self.backups: list[BackupFile] = []
-        self.files: dict[str, bytes] = {}
-        """Files in /tmp, for the root shell."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self.ntp_reachable = True
         self._ntp_since = -3600.0
         self._sessions: dict[int, Callable[[], None]] = {}
@@ -130,7 +130,7 @@ class Expressway:
         """Whether maintenance mode is on: no new calls."""
         return self.configuration.get("SystemUnit Maintenance Mode") == "On"
 
-    def set_ntp_reachable(self, reachable: bool) -> None:  # noqa: FBT001 - the name says what
+    def set_ntp_reachable(self, reachable: bool) -> None:
         """The world outside: its NTP servers answer, or do not."""
         if reachable and not self.ntp_reachable:
             self._ntp_since = self.clock.now()
@@ -184,7 +184,7 @@ class Expressway:
         self.fleet.about_to_wipe(self, how)
 
     def reset_to_defaults(self, level: int) -> None:
-        """xCommand DefaultValuesSet (facts 3): without default links, zones and transforms."""
+        """What `DefaultValuesSet` does (facts 3): without default links, zones and transforms."""
         self.wipe(f"DefaultValuesSet Level {level}")
         keep_address = self.configuration.get("Ethernet 1 IP V4 Address")
         self.configuration.reset(level, self.profile.level_2_also_resets if level > 1 else ())
@@ -198,6 +198,23 @@ class Expressway:
         self.wipe("factory reset")
         self._down(Power.RESETTING, "factory reset started")
         self.clock.call_later(self.profile.factory_reset, lambda: self._reborn(keep))
+
+    def start_installing(self, data: bytes, mark: Callable[[str], None]) -> None:
+        """An image was put in place in /tmp: install it in the background (facts 7)."""
+        from transports.mock.web import WebInterface  # noqa: PLC0415 - web needs this class
+
+        async def install() -> None:
+            try:
+                await WebInterface(self).install(data)
+                mark("ok")
+            except DeviceRefusal:
+                mark("failed")
+            except ConnectionResetError:
+                return
+
+        task = asyncio.get_running_loop().create_task(install())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def purge_cluster_database(self) -> None:
         """The root shell's `clusterdb_destroy_and_purge_data.sh`: all configuration is lost."""

@@ -74,7 +74,10 @@ class Fleet:
         version: str = "",
         hardware: str = "VMware",
     ) -> Expressway:
-        """Put one more appliance on the network. Raises ValueError where name or address is taken."""
+        """Put one more appliance on the network.
+
+        Raises ValueError where the name or the address is taken.
+        """
         if name in self._expressways or self.at(address) is not None:
             raise ValueError(f"{name} at {address}: the name or the address is taken")
         expressway = Expressway(
@@ -130,9 +133,13 @@ class Fleet:
         for link in list(self._cuts):
             self.mend(*link)
 
-    def on_change(self, hook: ChangeHook) -> None:
-        """Call the hook after every change of state: the appliance, and what changed."""
+    def on_change(self, hook: ChangeHook) -> Callable[[], None]:
+        """Call the hook after every change of state: the appliance, and what changed.
+
+        Returns a function that takes the hook off again.
+        """
         self._on_change.append(hook)
+        return lambda: self._on_change.remove(hook) if hook in self._on_change else None
 
     def on_text(self, hook: ChangeHook) -> None:
         """Call the hook with every text an appliance sends."""
@@ -144,7 +151,7 @@ class Fleet:
 
     def changed(self, expressway: Expressway, what: str) -> None:
         """Pass a change on to the hooks."""
-        for hook in self._on_change:
+        for hook in list(self._on_change):
             hook(expressway, what)
 
     def sent(self, expressway: Expressway, text: str) -> None:

@@ -64,14 +64,20 @@ class DeviceProfile:
     prompt: str = ""
     root_prompt: str = "~ # "
     banner: str = "TANDBERG Video Communication Server {version}"
+    banner_ok: bool = True
+    """Whether the banner ends with a line OK, as the answers do; unverified."""
     echo: bool = True
     line_end: str = "\r\n"
     unknown_command: str = "Command not recognized."
     unknown_command_ok: bool = False
+    error_result_ok: bool = True
+    """Whether an OK line follows the *r block of a declined command; the facts allow both."""
     max_line: int = 4096
     refused_write: str = "Error: {description}"
     """What a refused xConfiguration write answers; unverified. No OK follows."""
     session_limit: int = 48
+    root_backup_prints_archive: bool = True
+    """Whether `/sbin/backup.sh` writes the archive or names a file; unverified."""
 
     # What can be seen where (facts 4 and 12).
     status_shows_cluster: bool = False

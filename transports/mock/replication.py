@@ -43,7 +43,7 @@ class Replication:
         self._timer = None
 
     def force(self) -> None:
-        """xCommand ForceConfigUpdate: the own configuration goes first, then comes the primary's.
+        """`ForceConfigUpdate`: the own configuration goes first, then comes the primary's.
 
         On the primary itself there is nowhere to fetch from: the cluster's configuration is lost
         (facts 3).

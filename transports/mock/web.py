@@ -193,7 +193,7 @@ class WebInterface:
         """Applications > B2BUA > Microsoft Lync > Configuration: whether it is Enabled."""
         return self._device.lync_b2bua
 
-    def set_lync_b2bua(self, enabled: bool) -> None:  # noqa: FBT001 - the name says what
+    def set_lync_b2bua(self, enabled: bool) -> None:
         """Enable or disable it and save."""
         if self._device.lync_b2bua != enabled:
             self._device.lync_b2bua = enabled
