@@ -45,7 +45,8 @@ async def read_clustering(web: WebSession) -> ClusteringPage:
             peers.append(PeerField(index, line.value.strip(), line.note.strip()))
     return ClusteringPage(
         cluster_name=name.value.strip(),
-        configuration_master=_number(master.shown()) if master else None,
+        # Without peers the number points at nothing.
+        configuration_master=_number(master.shown()) if master and peers else None,
         pre_shared_key_set=bool(key.value) if key else None,
         peers=tuple(peers),
         database_status=_word(visit.page, words.DATABASE_STATUS),

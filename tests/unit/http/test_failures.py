@@ -39,7 +39,10 @@ pytestmark = pytest.mark.sockets
         (httpx.ReadError("x"), ConnectionLost),
         (httpx.WriteError("x"), ConnectionLost),
         (httpx.CloseError("x"), ConnectionLost),
-        (httpx.RemoteProtocolError("Server disconnected without sending a response."), ConnectionLost),
+        (
+            httpx.RemoteProtocolError("Server disconnected without sending a response."),
+            ConnectionLost,
+        ),
         (httpx.RemoteProtocolError("illegal status line"), Garbled),
         (httpx.LocalProtocolError("x"), InvalidRequest),
         (httpx.UnsupportedProtocol("x"), InvalidRequest),
@@ -120,7 +123,11 @@ async def test_an_announced_length_over_the_limit_is_refused_before_it_is_read(e
 
 @pytest.mark.parametrize(
     "raw",
-    [b"SSH-2.0-OpenSSH_6.0\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a" * 200_000],
+    [
+        b"SSH-2.0-OpenSSH_6.0\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a" * 200_000,
+    ],
     ids=["ssh", "status", "endless-header"],
 )
 async def test_what_is_no_http_is_garbled(endpoint, scripted, raw):

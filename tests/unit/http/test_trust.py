@@ -55,9 +55,9 @@ async def test_a_ca_bundle_does_not_vouch_for_a_wrong_name(endpoint, scripted, i
     signed = _signed_by(identity, "192.0.2.1")
     server = await scripted(sending(xml_reply(UPTIME)), who=signed)
     with pytest.raises(IdentityChanged) as caught:
-        await http.create(endpoint(server.port, trust=CaBundle(identity.certificate_pem))).read_status(
-            PATH
-        )
+        await http.create(
+            endpoint(server.port, trust=CaBundle(identity.certificate_pem))
+        ).read_status(PATH)
     assert caught.value.presented == CertificatePin(signed.certificate_pem).fingerprint
     assert server.heads == []
 

@@ -119,7 +119,7 @@ async def test_settings_are_posted_one_by_one_in_order(transport, api):
         [Setting.of("SystemUnit Name", "a & <b>"), Setting.of("Alternates Peer 2 Address", "")]
     )
     bodies = [call.request.content.decode() for call in route.calls]
-    assert "<Name item=\"1\">a &amp; &lt;b&gt;</Name>" in bodies[0]
+    assert '<Name item="1">a &amp; &lt;b&gt;</Name>' in bodies[0]
     assert '<Peer item="2"><Address item="1"></Address></Peer>' in bodies[1]
 
 
