@@ -1,0 +1,388 @@
+"""Jobs: a plan being carried out, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from app.api.v1.schemas.plans import DIGEST, PlannedStepRead, planned_step_read
+from app.api.v1.schemas.starting import Change, Correlation
+from app.api.v1.schemas.words import CLUSTER, JOB, PLAN, TIME, Asked, Line, NextCursor, Told, Words
+from app.domain.job import Event, JobState, StepFailure, StepRecord, StepState, WaitReason
+from app.services import change_texts
+from app.services.jobs import JobRecord, Preview
+from app.services.records import Backup
+
+_OVER = frozenset({StepState.DONE, StepState.SKIPPED})
+
+
+class FailureRead(Told):
+    """Why a step or job ended badly."""
+
+    code: str = Field(description="Stable code.", examples=["restart-took-too-long"])
+    message: str = Field(description="What happened.", examples=["exp2 did not come back."])
+    remedy: str = Field(description="What to do.", examples=["Look at the console of exp2."])
+    requirements: list[str] = Field(description="The guide's requirements.", examples=[["NEW-07"]])
+
+
+class JobStepRead(Told):
+    """A step and where it stands."""
+
+    key: str = Field(description="Unique in the job.", examples=["backup-exp1"])
+    title: str = Field(description="What is done.", examples=["Back up exp1"])
+    peer_id: str | None = Field(description="The peer it is done on.")
+    requirements: list[str] = Field(description="The guide's requirements.", examples=[["NEW-07"]])
+    state: StepState = Field(description="Where it stands.", examples=["done"])
+    attempt: int = Field(description="How often it has acted.", examples=[1])
+    outcome: str = Field(description="How it ended.", examples=["already_true"])
+    progress: float = Field(description="From 0 to 1.", examples=[1.0])
+    note: str = Field(description="One line for people.", examples=["3 calls left"])
+    attestation: str | None = Field(description="The gate it waits for, if any.")
+    statement: str | None = Field(description="What an operator states there.")
+    started_at: datetime | None = Field(description="When it began.")
+    finished_at: datetime | None = Field(description="When it ended.")
+    failure: FailureRead | None = Field(description="Why it failed.")
+
+
+class JobStageRead(Told):
+    """Steps that belong together."""
+
+    key: str = Field(description="Unique in the job.", examples=["prepare"])
+    title: str = Field(description="The guide's heading.", examples=["Prerequisites"])
+    page: str = Field(description="The guide's page.", examples=["5"])
+    steps: list[JobStepRead] = Field(description="In the order they run.")
+
+
+class WaitingRead(Told):
+    """What a waiting job waits for."""
+
+    reason: WaitReason = Field(description="The kind of wait.", examples=["attestation"])
+    note: str = Field(description="In one line.", examples=["waits for firewall-open"])
+    step: str = Field(description="The step that waits.", examples=["attest-firewall"])
+    until: datetime | None = Field(description="When it looks again; null: when somebody acts.")
+
+
+class AttestationRead(Told):
+    """What an operator stated."""
+
+    gate: str = Field(description="The gate.", examples=["firewall-open"])
+    by: str = Field(description="Who states it.", examples=["A. Operator"])
+    reason: str = Field(description="How they know.", examples=["Seen in the firewall's rules."])
+    recorded_for: str = Field(description="The key that sent it.", examples=["key-1"])
+    recorded_at: datetime = Field(description="When.", examples=[TIME])
+
+
+class JobLinks(Told):
+    """Where to go from here."""
+
+    self: str = Field(description="This job.")
+    events: str = Field(description="Its events.")
+    result: str = Field(description="202 until it ends, then 200.")
+    cancel: str = Field(description="POST stops it; GET says what that would mean.")
+    plan: str = Field(description="Its plan.")
+    cluster: str = Field(description="Its cluster.")
+    backups: str = Field(description="Backups it took.")
+
+
+class JobSummary(Told):
+    """A job without its steps."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": JOB,
+                    "cluster_id": CLUSTER,
+                    "procedure": "create-cluster",
+                    "plan_id": PLAN,
+                    "plan_digest": DIGEST,
+                    "state": "running",
+                    "waiting": None,
+                    "progress": 0.25,
+                    "cancel_requested": False,
+                    "failure": None,
+                    "attestations": [],
+                    "change": {"system": "servicenow", "number": "CHG0031234"},
+                    "correlation": {"id": "9d385017c611228701d22104cc95c371"},
+                    "requested_by": "key-1",
+                    "created_at": TIME,
+                    "started_at": TIME,
+                    "finished_at": None,
+                    "last_event_seq": 4,
+                    "links": {
+                        name: f"https://clusterway.example.com/v1/{path}"
+                        for name, path in {
+                            "self": f"jobs/{JOB}",
+                            "events": f"jobs/{JOB}/events",
+                            "result": f"jobs/{JOB}/result",
+                            "cancel": f"jobs/{JOB}/cancel",
+                            "plan": f"plans/{PLAN}",
+                            "cluster": f"clusters/{CLUSTER}",
+                            "backups": f"jobs/{JOB}/backups",
+                        }.items()
+                    },
+                }
+            ]
+        }
+    )
+
+    id: str = Field(description="The job.")
+    cluster_id: str = Field(description="The cluster it changes.")
+    procedure: str = Field(description="The procedure.")
+    plan_id: str = Field(description="The plan it carries out.")
+    plan_digest: str = Field(description="The digest of that plan.")
+    state: JobState = Field(description="Where it stands.")
+    waiting: WaitingRead | None = Field(description="What it waits for, in state waiting.")
+    progress: float = Field(description="Steps over, from 0 to 1.")
+    cancel_requested: bool = Field(description="Whether it will stop at the next safe point.")
+    failure: FailureRead | None = Field(description="Why it failed.")
+    attestations: list[AttestationRead] = Field(description="What operators stated.")
+    change: Change | None = Field(description="The caller's change record, untouched.")
+    correlation: Correlation | None = Field(description="The caller's block, untouched.")
+    requested_by: str = Field(description="The key that started it.")
+    created_at: datetime = Field(description="When it was asked for.")
+    started_at: datetime | None = Field(description="When it began.")
+    finished_at: datetime | None = Field(description="When it ended.")
+    last_event_seq: int = Field(description="Number of its newest event.")
+    links: JobLinks = Field(description="Where to go from here.")
+
+
+class JobRead(JobSummary):
+    """A job with its stages and steps."""
+
+    stages: list[JobStageRead] = Field(default_factory=list, description="In the order they run.")
+
+
+class JobList(Told):
+    """A page of jobs."""
+
+    items: list[JobSummary] = Field(description="Newest first.")
+    next_cursor: NextCursor = None
+
+
+class JobResult(Told):
+    """How a job ended."""
+
+    job_id: str = Field(description="The job.", examples=[JOB])
+    state: JobState = Field(description="How it ended.", examples=["succeeded"])
+    succeeded: bool = Field(description="Whether everything was done.", examples=[True])
+    finished_at: datetime | None = Field(description="When it ended.", examples=[TIME])
+    steps_done: int = Field(description="Steps done or found already true.", examples=[21])
+    steps_total: int = Field(description="Steps of the plan.", examples=[21])
+    failure: FailureRead | None = Field(description="Why it failed.")
+    close_notes: str = Field(description="For the change record.", examples=["Job ended."])
+
+
+class CancelPreview(Told):
+    """What a cancel would mean now."""
+
+    job_id: str = Field(description="The job.", examples=[JOB])
+    possible: bool = Field(description="Whether it can still be cancelled.", examples=[True])
+    stops_at_once: bool = Field(description="Whether the cluster is consistent now.")
+    stops_after: PlannedStepRead | None = Field(description="The next safe point.")
+    still_run: list[PlannedStepRead] = Field(description="Steps that run until there.")
+    left_undone: list[PlannedStepRead] = Field(description="Steps that would never run.")
+
+
+class CancelCreate(Asked):
+    """Why the job is to stop."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "window closed"}]})
+
+    reason: Words = Field(default="", description="For the record.", examples=["window closed"])
+
+
+class AttestCreate(Asked):
+    """An operator's word for one gate."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"by": "A. Operator", "reason": "Seen in the firewall's rules."}]
+        }
+    )
+
+    by: Line = Field(description="Who states it.", examples=["A. Operator"])
+    reason: Words = Field(description="How they know.", examples=["Seen in the rules."])
+
+
+class EventRead(Told):
+    """One numbered row of a job."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"job_id": JOB, "seq": 1, "at": TIME, "type": "job.started", "data": {}}]
+        }
+    )
+
+    job_id: str = Field(description="The job.")
+    seq: int = Field(description="From 1, without gaps.")
+    at: datetime = Field(description="When it happened.")
+    type: str = Field(description="What happened.")
+    data: dict[str, Any] = Field(description="Details, by type.")
+
+
+class EventList(Told):
+    """Some events."""
+
+    items: list[EventRead] = Field(description="In their order.")
+    last_seq: int = Field(description="Send it as `after` for the next ones.", examples=[4])
+
+
+class BackupRead(Told):
+    """A finished backup."""
+
+    id: str = Field(description="The backup.", examples=["backup-1"])
+    job_id: str = Field(description="The job that took it.", examples=[JOB])
+    peer_id: str = Field(description="The peer it is of.")
+    step: str = Field(description="The step that took it.", examples=["backup-exp1"])
+    file_name: str = Field(description="The appliance's name for it.", examples=["b.tar.gz"])
+    size: int = Field(description="Bytes.", examples=[48211])
+    sha256: str = Field(description="Of the plain bytes.", examples=[DIGEST])
+
+
+class BackupList(Told):
+    """The backups of a job."""
+
+    items: list[BackupRead] = Field(description="In the order they were taken.")
+
+
+def job_read(job: JobRecord, base: str) -> JobRead:
+    """With stages and steps."""
+    records = {record.key: record for record in job.steps}
+    stages = [
+        JobStageRead(
+            key=stage.key,
+            title=stage.title,
+            page=stage.page,
+            steps=[_step(planned_step_read(step), records[step.key]) for step in stage.steps],
+        )
+        for stage in job.plan.stages
+    ]
+    return JobRead(**_fields(job, base), stages=stages)
+
+
+def job_summary(job: JobRecord, base: str) -> JobSummary:
+    """Without stages and steps."""
+    return JobSummary(**_fields(job, base))
+
+
+def job_result(job: JobRecord) -> JobResult:
+    """How it ended."""
+    return JobResult(
+        job_id=job.id,
+        state=job.state,
+        succeeded=job.state is JobState.SUCCEEDED,
+        finished_at=job.finished_at,
+        steps_done=sum(step.state in _OVER for step in job.steps),
+        steps_total=len(job.steps),
+        failure=_failure(job.failure),
+        close_notes=change_texts.close_notes(job),
+    )
+
+
+def cancel_preview(preview: Preview) -> CancelPreview:
+    """As a reader sees it."""
+    after = preview.stops_after
+    return CancelPreview(
+        job_id=preview.job.id,
+        possible=not preview.job.state.ended,
+        stops_at_once=after is None,
+        stops_after=None if after is None else planned_step_read(after),
+        still_run=[planned_step_read(step) for step in preview.still_run],
+        left_undone=[planned_step_read(step) for step in preview.undone],
+    )
+
+
+def event_read(event: Event) -> EventRead:
+    """As a reader sees it."""
+    return EventRead(
+        job_id=event.job_id, seq=event.seq, at=event.at, type=event.type, data=dict(event.data)
+    )
+
+
+def backup_read(backup: Backup) -> BackupRead:
+    """As a reader sees it."""
+    return BackupRead(
+        id=backup.id,
+        job_id=backup.job_id,
+        peer_id=backup.peer_id,
+        step=backup.step_key,
+        file_name=backup.file_name,
+        size=backup.size,
+        sha256=backup.sha256,
+    )
+
+
+def _fields(job: JobRecord, base: str) -> dict[str, Any]:
+    here = f"{base}/v1/jobs/{job.id}"
+    waiting: WaitingRead | None = None
+    if job.wait is not None and job.state is JobState.WAITING:
+        waiting = WaitingRead(
+            reason=job.wait.reason, note=job.wait.note, step=job.wait.step, until=job.wake_at
+        )
+    details: Mapping[str, Any] = job.details
+    over = sum(step.state in _OVER for step in job.steps)
+    return {
+        "id": job.id,
+        "cluster_id": job.cluster_id,
+        "procedure": job.plan.procedure,
+        "plan_id": job.plan.id,
+        "plan_digest": job.plan.digest,
+        "state": job.state,
+        "waiting": waiting,
+        "progress": over / len(job.steps) if job.steps else 1.0,
+        "cancel_requested": job.cancel_requested,
+        "failure": _failure(job.failure),
+        "attestations": [
+            AttestationRead.model_validate(attestation) for attestation in job.attestations.values()
+        ],
+        "change": details.get("change"),
+        "correlation": details.get("correlation"),
+        "requested_by": job.requested_by,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "last_event_seq": job.last_event_seq,
+        "links": JobLinks(
+            self=here,
+            events=f"{here}/events",
+            result=f"{here}/result",
+            cancel=f"{here}/cancel",
+            plan=f"{base}/v1/plans/{job.plan.id}",
+            cluster=f"{base}/v1/clusters/{job.cluster_id}",
+            backups=f"{here}/backups",
+        ),
+    }
+
+
+def _step(planned: PlannedStepRead, record: StepRecord) -> JobStepRead:
+    return JobStepRead(
+        key=planned.key,
+        title=planned.title,
+        peer_id=planned.peer_id,
+        requirements=planned.requirements,
+        state=record.state,
+        attempt=record.attempt,
+        outcome=record.outcome,
+        progress=record.progress,
+        note=record.note,
+        attestation=planned.attestation,
+        statement=planned.statement,
+        started_at=record.started_at,
+        finished_at=record.finished_at,
+        failure=_failure(record.failure),
+    )
+
+
+def _failure(failure: StepFailure | None) -> FailureRead | None:
+    if failure is None:
+        return None
+    return FailureRead(
+        code=failure.code,
+        message=failure.message,
+        remedy=failure.remedy,
+        requirements=list(failure.requirements),
+    )

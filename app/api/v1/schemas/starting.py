@@ -1,0 +1,243 @@
+"""What a caller says beside a procedure's parameters, and the bodies made for each procedure.
+
+Every procedure gets one concrete plan body and one concrete start body, made from its parameters
+dataclass: callers see fields with bounds, examples and words, and never a `oneOf`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+
+from app.api.v1.schemas.words import LINE, Asked, Line, Told, Words
+from app.procedures.base import Param, Procedure
+from app.services.jobs import StartRequest
+
+_Short = Annotated[str, StringConstraints(max_length=200, pattern=LINE)]
+_Element = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=LINE)]
+
+
+class Change(Asked):
+    """The caller's change record: kept, returned, never interpreted."""
+
+    system: _Short = Field(default="", description="Where it lives.", examples=["servicenow"])
+    number: _Short = Field(default="", description="Its number.", examples=["CHG0031234"])
+    sys_id: _Short = Field(default="", description="Its id there.", examples=["9d385017c611"])
+    url: Annotated[str, StringConstraints(max_length=2000, pattern=LINE)] = Field(
+        default="", description="Where people read it.", examples=["https://example.com/CHG0031234"]
+    )
+    window_start: _Short = Field(
+        default="", description="Start of its window.", examples=["2026-03-01T22:00:00Z"]
+    )
+    window_end: _Short = Field(
+        default="", description="End of its window.", examples=["2026-03-02T02:00:00Z"]
+    )
+    requested_by: _Short = Field(default="", description="Who asked.", examples=["A. Requester"])
+    approved_by: _Short = Field(default="", description="Who approved.", examples=["B. Approver"])
+
+
+class Correlation(Asked):
+    """The caller's own block: comes back untouched with the job."""
+
+    id: _Short = Field(default="", description="The caller's id.", examples=["9d385017c611"])
+    display: _Short = Field(default="", description="The caller's words.", examples=["Flow 12"])
+    flow_context_id: _Short = Field(default="", description="Flow context.", examples=["f-1"])
+    message: _Short = Field(default="", description="Message a flow waits for.", examples=["done"])
+
+
+class AttestationCreate(Asked):
+    """An operator's word, given with the start."""
+
+    gate: Line = Field(description="Name of the gate.", examples=["firewall-open"])
+    by: Line = Field(description="Who states it.", examples=["A. Operator"])
+    reason: Words = Field(description="How they know.", examples=["Seen in the firewall's rules."])
+
+
+class StartOptions(Asked):
+    """What every start body has beside the procedure's parameters."""
+
+    plan_digest: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="Digest of the plan that was read: do exactly that, or nothing. "
+        "Without it the service plans, and starts where nothing blocks.",
+        examples=["5f0c3a6d1b7e4c2f9a8d0e6b3c5f7a9d2e4b6c8f0a1d3e5b7c9f2a4d6e8b0c1f"],
+    )
+    attestations: list[AttestationCreate] = Field(
+        default_factory=list, max_length=50, description="What operators state beforehand."
+    )
+    change: Change | None = Field(default=None, description="The caller's change record.")
+    correlation: Correlation | None = Field(default=None, description="The caller's own block.")
+
+
+class ProcedureRead(Told):
+    """A procedure of the catalogue."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "slug": "create-cluster",
+                    "title": "Create a cluster",
+                    "summary": "Sets up a new cluster of one Expressway.",
+                    "guide_pages": "9-11",
+                    "parameters_schema": {"type": "object", "properties": {}},
+                    "plan_path": "/v1/clusters/{cluster_id}/procedures/create-cluster/plan",
+                    "start_path": "/v1/clusters/{cluster_id}/procedures/create-cluster",
+                }
+            ]
+        }
+    )
+
+    slug: str = Field(description="Its name in paths.")
+    title: str = Field(description="Its name for people.")
+    summary: str = Field(description="What it does.")
+    guide_pages: str = Field(description="Pages of the deployment guide.")
+    parameters_schema: dict[str, Any] = Field(description="JSON Schema of the parameters.")
+    plan_path: str = Field(description="POST here to plan.")
+    start_path: str = Field(description="POST here to start.")
+
+
+class ProcedureList(Told):
+    """The catalogue."""
+
+    items: list[ProcedureRead] = Field(description="By slug.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bodies:
+    """The request bodies of one procedure."""
+
+    procedure: Procedure
+    plan: type[BaseModel]
+    start: type[BaseModel]
+
+    def parameters(self, body: BaseModel) -> Any:
+        """The procedure's parameters out of either body."""
+        names = [field.name for field in dataclasses.fields(self.procedure.parameters)]
+        return self.procedure.parameters(**{name: getattr(body, name) for name in names})
+
+    @staticmethod
+    def request(body: StartOptions, *, queue: bool) -> StartRequest:
+        """What a start body says beside the parameters."""
+        return StartRequest(
+            plan_digest=body.plan_digest,
+            attestations=[(given.gate, given.by, given.reason) for given in body.attestations],
+            change=_given(body.change),
+            correlation=_given(body.correlation),
+            queue=queue,
+        )
+
+
+def bodies(procedure: Procedure) -> Bodies:
+    """The bodies of a procedure. Raises TypeError where its parameters cannot be described."""
+    name = camel(procedure.slug)
+    fields = dict(_fields(procedure))
+    taken = set(fields) & set(StartOptions.model_fields)
+    if taken:
+        raise TypeError(f"{procedure.slug}: parameters {sorted(taken)} are names of start options")
+    example = _example(procedure)
+
+    def config(value: Mapping[str, Any]) -> ConfigDict:
+        return ConfigDict(
+            extra="forbid", frozen=True, json_schema_extra={"examples": [dict(value)]}
+        )
+
+    plan: type[BaseModel] = create_model(f"{name}Plan", __doc__=procedure.summary, **fields)
+    plan.model_config.update(config(example))
+    plan.model_rebuild(force=True)
+    start: type[BaseModel] = create_model(
+        f"{name}Start", __base__=StartOptions, __doc__=procedure.summary, **fields
+    )
+    start.model_config.update(
+        config({**example, "change": {"system": "servicenow", "number": "CHG0031234"}})
+    )
+    start.model_rebuild(force=True)
+    return Bodies(procedure, plan, start)
+
+
+def procedure_read(made: Bodies) -> ProcedureRead:
+    """The catalogue's entry."""
+    procedure = made.procedure
+    path = f"/v1/clusters/{{cluster_id}}/procedures/{procedure.slug}"
+    return ProcedureRead(
+        slug=procedure.slug,
+        title=procedure.title,
+        summary=procedure.summary,
+        guide_pages=procedure.guide_pages,
+        parameters_schema=made.plan.model_json_schema(),
+        plan_path=f"{path}/plan",
+        start_path=path,
+    )
+
+
+def camel(slug: str) -> str:
+    """`create-cluster` -> `CreateCluster`."""
+    return "".join(word.capitalize() for word in slug.split("-"))
+
+
+def _fields(procedure: Procedure) -> Mapping[str, Any]:
+    hints = get_type_hints(procedure.parameters, include_extras=True)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(procedure.parameters):
+        hint = hints[field.name]
+        param = next(
+            (extra for extra in getattr(hint, "__metadata__", ()) if _is_param(extra)), None
+        )
+        if param is None:
+            raise TypeError(f"{procedure.slug}: parameter {field.name} has no Param")
+        kind = get_args(hint)[0]
+        options: dict[str, Any] = {
+            "description": param.description,
+            "examples": [param.example],
+            "min_length": param.min_length,
+            "max_length": param.max_length,
+            "pattern": param.pattern,
+            "ge": param.minimum,
+            "le": param.maximum,
+        }
+        if _is_text(kind):
+            options["pattern"] = param.pattern or LINE
+            options["max_length"] = param.max_length or 1000
+        if field.default is not dataclasses.MISSING:
+            options["default"] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            options["default_factory"] = field.default_factory
+        given = {
+            key: value for key, value in options.items() if value is not None or key == "default"
+        }
+        found[field.name] = (_bounded(kind), Field(**given))
+    return found
+
+
+def _param(procedure: Procedure, name: str, hint: Any) -> Param:
+    for extra in getattr(hint, "__metadata__", ()):
+        if isinstance(extra, Param):
+            return extra
+    raise TypeError(f"{procedure.slug}: parameter {name} has no Param")
+
+
+def _is_text(kind: Any) -> bool:
+    if get_origin(kind) in (Union, types.UnionType):
+        return any(_is_text(part) for part in get_args(kind))
+    return kind is str
+
+
+def _bounded(kind: Any) -> Any:
+    # Param bounds the length of a list of texts; its texts need bounds of their own.
+    if get_origin(kind) is tuple and get_args(kind) == (str, ...):
+        return tuple[_Element, ...]
+    return kind
+
+
+def _example(procedure: Procedure) -> dict[str, Any]:
+    hints = get_type_hints(procedure.parameters, include_extras=True)
+    return {name: _param(procedure, name, hint).example for name, hint in hints.items()}
+
+
+def _given(block: BaseModel | None) -> dict[str, Any] | None:
+    return None if block is None else block.model_dump(mode="json", exclude_unset=True)
