@@ -288,7 +288,7 @@ def responses(*codes: str, everywhere: bool = True) -> dict[int | str, dict[str,
             },
         )
         entry["description"] = "; ".join(filter(None, (entry["description"], kind.title)))
-        entry["content"][MEDIA_TYPE]["examples"][code] = {"value": example(kind)}
+        entry["content"][MEDIA_TYPE]["examples"][code] = {"$ref": f"#/components/examples/{code}"}
     return dict(sorted(declared.items(), key=lambda item: str(item[0])))
 
 

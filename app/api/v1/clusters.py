@@ -46,6 +46,7 @@ router = APIRouter(prefix="/v1/clusters", tags=["clusters"], redirect_slashes=Fa
     ),
 )
 async def create(
+    *,
     request: Request,
     response: Response,
     body: ClusterCreate,
@@ -65,6 +66,7 @@ async def create(
     "", operation_id="listClusters", summary="List clusters", responses=responses("invalid-cursor")
 )
 async def list_all(
+    *,
     request: Request,
     response: Response,
     _caller: ClustersReader,
@@ -86,7 +88,7 @@ async def list_all(
     responses=responses("not-found"),
 )
 async def get(
-    response: Response, cluster_id: ClusterId, _caller: ClustersReader, services: ServicesOf
+    *, response: Response, cluster_id: ClusterId, _caller: ClustersReader, services: ServicesOf
 ) -> ClusterRead:
     """One cluster with its members and primary, as registered."""
     cluster = await services.clusters.get(cluster_id)

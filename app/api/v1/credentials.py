@@ -45,6 +45,7 @@ router = APIRouter(prefix="/v1/credentials", tags=["credentials"], redirect_slas
     ),
 )
 async def create(
+    *,
     request: Request,
     response: Response,
     body: CredentialCreate,
@@ -66,6 +67,7 @@ async def create(
     responses=responses("invalid-cursor"),
 )
 async def list_all(
+    *,
     request: Request,
     response: Response,
     _caller: ClustersReader,
@@ -89,7 +91,11 @@ async def list_all(
     responses=responses("not-found"),
 )
 async def get(
-    response: Response, credential_id: CredentialId, _caller: ClustersReader, services: ServicesOf
+    *,
+    response: Response,
+    credential_id: CredentialId,
+    _caller: ClustersReader,
+    services: ServicesOf,
 ) -> CredentialRead:
     """One credential without its secret."""
     credential = await services.credentials.get(credential_id)
@@ -110,6 +116,7 @@ async def get(
     ),
 )
 async def rotate(
+    *,
     response: Response,
     credential_id: CredentialId,
     body: CredentialRotate,

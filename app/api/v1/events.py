@@ -39,6 +39,7 @@ _STREAM: dict[str, Any] = {
     responses={200: {"content": _STREAM}, **responses("not-found")},
 )
 async def events(
+    *,
     request: Request,
     job_id: JobId,
     _caller: JobsReader,
@@ -112,6 +113,7 @@ async def backups(job_id: JobId, _caller: JobsReader, services: ServicesOf) -> B
     },
 )
 async def download(
+    *,
     job_id: JobId,
     backup_id: Annotated[
         str, Path(pattern=IDENTIFIER, description="A backup.", examples=["backup-1"])

@@ -49,6 +49,7 @@ Wait = Annotated[
 
 @router.get("", operation_id="listJobs", summary="List jobs", responses=responses("invalid-cursor"))
 async def list_all(
+    *,
     request: Request,
     response: Response,
     _caller: JobsReader,
@@ -89,6 +90,7 @@ async def list_all(
     responses=responses("not-found"),
 )
 async def get(
+    *,
     request: Request,
     response: Response,
     job_id: JobId,
@@ -112,7 +114,7 @@ async def get(
     },
 )
 async def result(
-    response: Response, job_id: JobId, _caller: JobsReader, services: ServicesOf
+    *, response: Response, job_id: JobId, _caller: JobsReader, services: ServicesOf
 ) -> JobResult:
     """202 with Retry-After until the job ends, then 200."""
     job = await services.jobs.get(job_id)
@@ -141,6 +143,7 @@ async def preview(job_id: JobId, _caller: JobsReader, services: ServicesOf) -> C
     responses=responses("not-found", "illegal-transition", "idempotency-key-reused"),
 )
 async def cancel(
+    *,
     request: Request,
     response: Response,
     job_id: JobId,
@@ -166,6 +169,7 @@ async def cancel(
     ),
 )
 async def retry(
+    *,
     request: Request,
     response: Response,
     job_id: JobId,
@@ -193,6 +197,7 @@ async def retry(
     ),
 )
 async def attest(
+    *,
     request: Request,
     response: Response,
     job_id: JobId,

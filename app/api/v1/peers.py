@@ -51,6 +51,7 @@ router = APIRouter(prefix="/v1/peers", tags=["peers"], redirect_slashes=False)
     ),
 )
 async def create(
+    *,
     request: Request,
     response: Response,
     body: PeerCreate,
@@ -72,6 +73,7 @@ async def create(
     "", operation_id="listPeers", summary="List peers", responses=responses("invalid-cursor")
 )
 async def list_all(
+    *,
     request: Request,
     response: Response,
     _caller: ClustersReader,
@@ -107,7 +109,7 @@ async def probe(body: ProbeCreate, _caller: ClustersWriter, services: ServicesOf
     responses=responses("not-found"),
 )
 async def get(
-    response: Response, peer_id: PeerId, _caller: ClustersReader, services: ServicesOf
+    *, response: Response, peer_id: PeerId, _caller: ClustersReader, services: ServicesOf
 ) -> PeerRead:
     """One registered peer."""
     peer = await services.peers.get(peer_id)
@@ -131,6 +133,7 @@ async def get(
     ),
 )
 async def update(
+    *,
     response: Response,
     peer_id: PeerId,
     body: PeerPatch,
@@ -138,14 +141,12 @@ async def update(
     services: ServicesOf,
     if_match: IfMatch,
 ) -> PeerRead:
-    """Change name, address or endpoints; what is absent stays. Connects to nothing."""
-    given = body.model_fields_set
+    """Change name, address or endpoints; what is absent or null stays. Connects to nothing."""
+    endpoints = body.endpoints
     change = PeerChange(
-        name=body.name if "name" in given else None,
-        address=body.address if "address" in given else None,
-        endpoints=[endpoint.asked() for endpoint in body.endpoints]
-        if "endpoints" in given
-        else None,
+        name=body.name,
+        address=body.address,
+        endpoints=None if endpoints is None else [endpoint.asked() for endpoint in endpoints],
     )
     peer = await services.peers.change(peer_id, change, if_match)
     response.headers["ETag"] = tag(peer_id, peer.version)

@@ -95,6 +95,7 @@ def _add_plan(made: APIRouter, entry: Bodies) -> None:
     procedure = entry.procedure
 
     async def plan(
+        *,
         request: Request,
         response: Response,
         cluster_id: ClusterId,
@@ -134,6 +135,7 @@ def _add_start(made: APIRouter, entry: Bodies) -> None:
     procedure = entry.procedure
 
     async def start(
+        *,
         request: Request,
         response: Response,
         cluster_id: ClusterId,

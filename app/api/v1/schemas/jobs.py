@@ -10,7 +10,18 @@ from pydantic import ConfigDict, Field
 
 from app.api.v1.schemas.plans import DIGEST, PlannedStepRead, planned_step_read
 from app.api.v1.schemas.starting import Change, Correlation
-from app.api.v1.schemas.words import CLUSTER, JOB, PLAN, TIME, Asked, Line, NextCursor, Told, Words
+from app.api.v1.schemas.words import (
+    CLUSTER,
+    JOB,
+    LINES,
+    PLAN,
+    TIME,
+    Asked,
+    Line,
+    NextCursor,
+    Told,
+    Words,
+)
 from app.domain.job import Event, JobState, StepFailure, StepRecord, StepState, WaitReason
 from app.services import change_texts
 from app.services.jobs import JobRecord, Preview
@@ -192,7 +203,13 @@ class CancelCreate(Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "window closed"}]})
 
-    reason: Words = Field(default="", description="For the record.", examples=["window closed"])
+    reason: str = Field(
+        default="",
+        max_length=4000,
+        pattern=LINES,
+        description="For the record.",
+        examples=["window closed"],
+    )
 
 
 class AttestCreate(Asked):

@@ -152,13 +152,15 @@ class PeerCreate(Asked):
 
 
 class PeerPatch(Asked):
-    """What to change; what is absent stays."""
+    """What to change; what is absent or null stays."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "exp1-renamed"}]})
 
-    name: Line = Field(default="", description="New name.", examples=["exp1"])
-    address: Address = Field(default="", description="New LAN 1 address; not of a member.")
-    endpoints: Endpoints = Field(default_factory=list)
+    name: Line | None = Field(default=None, description="New name.", examples=["exp1"])
+    address: Address | None = Field(
+        default=None, description="New LAN 1 address; not of a member.", examples=["192.0.2.12"]
+    )
+    endpoints: Endpoints | None = Field(default=None, description="All access paths anew.")
 
 
 class TrustRead(Told):

@@ -185,11 +185,7 @@ def _fields(procedure: Procedure) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for field in dataclasses.fields(procedure.parameters):
         hint = hints[field.name]
-        param = next(
-            (extra for extra in getattr(hint, "__metadata__", ()) if _is_param(extra)), None
-        )
-        if param is None:
-            raise TypeError(f"{procedure.slug}: parameter {field.name} has no Param")
+        param = _param(procedure, field.name, hint)
         kind = get_args(hint)[0]
         options: dict[str, Any] = {
             "description": param.description,

@@ -1,0 +1,59 @@
+"""The FastAPI application over given services: `create_api(services, settings)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app.api import answers, health, openapi, pages
+from app.api.middleware import Authentication, BodyLimits, RequestIds
+from app.api.v1 import clusters, credentials, events, jobs, peers, procedures
+from app.services.bundle import Services
+from app.settings import Settings
+
+
+def create_api(services: Services, settings: Settings, *, lifespan: Any = None) -> FastAPI:
+    """The whole API. `lifespan` is the caller's: this function opens and closes nothing."""
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=openapi.VERSION,
+        summary=openapi.SUMMARY,
+        description=openapi.DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=list(openapi.TAGS),
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    app.state.settings = settings
+    app.state.heartbeat = events.HEARTBEAT
+    for router in (
+        credentials.router,
+        peers.router,
+        clusters.router,
+        procedures.router(services.planning.procedures),
+        jobs.router,
+        events.router,
+        health.router,
+        pages.router(docs=settings.docs),
+    ):
+        app.include_router(router)
+    answers.install(app, settings.public_url)
+    # The last one added is the first one a request meets.
+    app.add_middleware(Authentication, authenticate=services.keys.authenticate)
+    app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestIds)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    if route.operation_id is None:
+        raise TypeError(f"{route.path}: a route needs an operation_id")
+    return route.operation_id

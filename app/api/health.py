@@ -1,0 +1,38 @@
+"""Whether the process lives, and whether it can work. Open to all, and says nothing else."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.api.dependencies import ServicesOf
+from app.api.problems import responses
+from app.api.v1.schemas.words import Told
+from app.services.problems import Problem
+
+router = APIRouter(tags=["health"], redirect_slashes=False)
+
+
+class Health(Told):
+    """A sign of life."""
+
+    status: str = Field(description="`ok`.", examples=["ok"])
+
+
+@router.get("/livez", operation_id="getLiveness", summary="Is the process alive?")
+async def live() -> Health:
+    """The process answers. Restart it when it does not."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    operation_id="getReadiness",
+    summary="Can the service work?",
+    responses=responses("storage-unavailable", everywhere=False),
+)
+async def ready(services: ServicesOf) -> Health:
+    """The database answers and has the schema. Send no requests while it is not."""
+    if not await services.store.ready():
+        raise Problem("storage-unavailable", "the database does not answer or is not migrated")
+    return Health(status="ok")

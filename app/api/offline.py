@@ -1,0 +1,37 @@
+"""The API with nothing behind it: for reading its routes and writing its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from fastapi import FastAPI
+
+from app.api.application import create_api
+from app.procedures.registry import PROCEDURES
+from app.services.bundle import Services
+from app.settings import Settings
+
+
+class _Nothing:
+    """Stands where a service would; asking it for anything but the catalogue is a mistake."""
+
+    procedures = PROCEDURES
+
+    async def authenticate(self, _presented: str) -> Any:
+        """Nobody is known here."""
+        raise RuntimeError("this application is for reading its description only")
+
+
+def offline_api() -> FastAPI:
+    """The application, good for `openapi()` and its routes."""
+    nothing = cast("Any", _Nothing())
+    services = Services(
+        credentials=nothing,
+        peers=nothing,
+        clusters=nothing,
+        planning=nothing,
+        jobs=nothing,
+        keys=nothing,
+        store=nothing,
+    )
+    return create_api(services, Settings.model_construct(docs=True))

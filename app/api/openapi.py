@@ -1,0 +1,220 @@
+"""The OpenAPI documents: 3.1 from the routes, 3.0 from that.
+
+Run `python -m app.api.openapi` to write them to openapi/; a test compares what is committed with
+what the code makes. Published converters from 3.1 to 3.0 get this document wrong, so the few
+differences that occur here are written out in `to_3_0`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api.problems import PROBLEMS, example
+from app.api.v1.schemas.problem import Problem, ProblemError
+
+TITLE = "Clusterway"
+VERSION = "1.0.0"
+SUMMARY = "Creates and maintains Cisco Expressway clusters."
+DESCRIPTION = """\
+Register peers and clusters, read a plan, start it as a job, and follow the job to its end.
+
+Every error is an `application/problem+json` document. Every change runs as a job: `202` with a
+`Location` to read. Send the API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.
+"""
+TAGS: tuple[dict[str, Any], ...] = (
+    {"name": "credentials", "description": "Secrets: they go in and never come out."},
+    {"name": "peers", "description": "Registered Expressways, and what they say of themselves."},
+    {"name": "clusters", "description": "One to six peers addressed by one FQDN."},
+    {"name": "procedures", "description": "The catalogue of changes."},
+    {"name": "plans", "description": "What a job would do, before anything is touched."},
+    {"name": "jobs", "description": "Plans being carried out."},
+    {"name": "events", "description": "Everything that happens in a job, numbered."},
+    {"name": "backups", "description": "Backups that jobs took."},
+    {"name": "health", "description": "Signs of life."},
+)
+OPEN_PATHS = frozenset({"/livez", "/readyz"})
+"""Paths that need no key."""
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The 3.1 document of the application, made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version=app.version,
+            openapi_version="3.1.0",
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+            license_info=app.license_info,
+        )
+        made["servers"] = [{"url": "/"}]
+        _add_problem(made)
+        for path, methods in made["paths"].items():
+            for operation in methods.values():
+                _finish(operation, path, made)
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _add_problem(made: dict[str, Any]) -> None:
+    schemas = made["components"]["schemas"]
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    for model in (Problem, ProblemError):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema.pop("$defs", None)
+        schemas[model.__name__] = schema
+    made["components"]["schemas"] = dict(sorted(schemas.items()))
+    made["components"]["examples"] = {
+        code: {"summary": kind.title, "value": example(kind)}
+        for code, kind in sorted(PROBLEMS.items())
+    }
+    made["components"]["headers"] = {
+        "X-Request-ID": {
+            "description": "Finds the request in the logs.",
+            "schema": {"type": "string"},
+            "example": "req-7d0c2f8a41c94f5a",
+        }
+    }
+
+
+def _finish(operation: dict[str, Any], path: str, made: Mapping[str, Any]) -> None:
+    operation["security"] = [] if path in OPEN_PATHS else [{"ApiKey": []}, {"ApiKeyHeader": []}]
+    contents = [operation.get("requestBody", {}).get("content", {})]
+    for status, answer in operation["responses"].items():
+        contents.append(answer.get("content", {}))
+        answer.setdefault("headers", {})["X-Request-ID"] = {
+            "$ref": "#/components/headers/X-Request-ID"
+        }
+        for name, words in _headers(status, operation["operationId"]).items():
+            answer["headers"][name] = {"description": words, "schema": {"type": "string"}}
+    for content in contents:
+        media = content.get("application/json")
+        if media is not None and "example" not in media:
+            media["example"] = example_of(media["schema"], made)
+
+
+def _headers(status: str, operation_id: str) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if status == "201" and not operation_id.startswith("observe"):
+        headers["Location"] = "Absolute address of what was made."
+    if status == "202":
+        headers["Retry-After"] = "Seconds until it is worth asking again."
+        if operation_id.startswith("start"):
+            headers["Location"] = "Absolute address of the job."
+            headers["Operation-Location"] = "The same address."
+            headers["Idempotency-Replayed"] = "`true` where an earlier request made the job."
+    if status == "405":
+        headers["Allow"] = "The methods the resource knows."
+    return headers
+
+
+def example_of(schema: Mapping[str, Any], made: Mapping[str, Any], depth: int = 0) -> Any:
+    """An example that fits a schema, out of the examples of its parts."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return example_of(made["components"]["schemas"][name], made, depth + 1)
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "default" in schema:
+        return schema["default"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        nullable = any(part.get("type") == "null" for part in schema["anyOf"])
+        if nullable and depth > 3:
+            return None
+        return example_of(schema["anyOf"][0], made, depth + 1)
+    kind = schema.get("type")
+    if kind == "object":
+        required = schema.get("properties", {})
+        return {name: example_of(part, made, depth + 1) for name, part in required.items()}
+    if kind == "array":
+        items = schema.get("items")
+        return [] if items is None or depth > 8 else [example_of(items, made, depth + 1)]
+    if schema.get("format") == "date-time":
+        return "2026-03-01T09:30:00Z"
+    plain: dict[Any, Any] = {"integer": 1, "number": 1.0, "boolean": True, "null": None}
+    return plain.get(kind, "text")
+
+
+def to_3_0(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The same document in the words of OpenAPI 3.0.3."""
+    made: dict[str, Any] = _older(copy.deepcopy(dict(source)))
+    made["openapi"] = "3.0.3"
+    made.pop("webhooks", None)
+    made.pop("jsonSchemaDialect", None)
+    made["info"].pop("summary", None)
+    made["info"].get("license", {}).pop("identifier", None)
+    return made
+
+
+def _older(node: Any, inside: str = "") -> Any:
+    if isinstance(node, list):
+        return [_older(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if inside in {"example", "examples", "value", "default"}:
+        return node
+    if inside in {"properties", "schemas", "responses", "parameters"}:
+        return {name: _older(part) for name, part in node.items()}
+    node = {name: _older(part, name) for name, part in node.items()}
+    if "anyOf" in node:
+        node = _without_null(node)
+    if "const" in node:
+        node["enum"] = [node.pop("const")]
+    # `examples` is a list in a JSON Schema, and a mapping of named examples in a media type.
+    if isinstance(node.get("examples"), list):
+        first = node.pop("examples")[:1]
+        if first and first[0] is not None:
+            node["example"] = first[0]
+    for bound, old in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(node.get(bound), int | float) and not isinstance(node.get(bound), bool):
+            node[old] = node[bound]
+            node[bound] = True
+    if "prefixItems" in node:
+        node["items"] = {"anyOf": node.pop("prefixItems")}
+    node.pop("propertyNames", None)
+    node.pop("contentMediaType", None)
+    return node
+
+
+def _without_null(node: dict[str, Any]) -> dict[str, Any]:
+    kinds = [part for part in node["anyOf"] if part.get("type") != "null"]
+    if len(kinds) == len(node["anyOf"]):
+        return node
+    rest = {name: part for name, part in node.items() if name != "anyOf"}
+    if len(kinds) > 1:
+        return {**rest, "anyOf": kinds, "nullable": True}
+    if "$ref" in kinds[0]:
+        # 3.0 ignores what stands beside a $ref, and `nullable` needs a type beside it.
+        return {**rest, "type": "object", "allOf": kinds, "nullable": True}
+    return {**kinds[0], **rest, "nullable": True}
+
+
+def written(source: Mapping[str, Any]) -> str:
+    """A document as it is committed."""
+    return json.dumps(source, indent=2, ensure_ascii=False) + "\n"
+
+
+def write(folder: Path) -> None:
+    """Write all documents made from the code into the folder."""
+    from app.api.offline import offline_api  # noqa: PLC0415 - only this command needs it
+
+    made = offline_api().openapi()
+    (folder / "openapi.json").write_text(written(made), encoding="utf-8")
+    (folder / "openapi-3.0.json").write_text(written(to_3_0(made)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else "openapi"))
