@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncssh
@@ -32,7 +33,7 @@ OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().dec
 
 
 class OverSsh(TransportContract):
-    rate = 200.0
+    rate = 500.0
     options = {"quiet_time": "0.05", "poll_time": "0.02"}  # noqa: RUF012  # never changed
 
     @asynccontextmanager
@@ -53,7 +54,7 @@ class OverSsh(TransportContract):
                         port=server.port,
                         username="admin",
                         password="wrong" if access.wrong_password else password,
-                        root_password=ROOT_PASSWORD,
+                        root_password="wrong" if access.wrong_password else ROOT_PASSWORD,
                         trust=HostKeyPin(" ".join(key.split()[:2])),
                         options=self.options,
                         limits=access.limits,
@@ -92,6 +93,10 @@ class TestSshWithRoot(OverSsh):
     async def test_root_adds_its_operations(self, rig: Rig) -> None:
         assert rig.transport().capabilities >= {Capability.BACKUP, Capability.FACTORY_RESET}
 
+    async def test_a_backup_stored_on_the_appliance_is_fetched(self, rig: Rig) -> None:
+        rig.device.profile = replace(rig.device.profile, root_backup_prints_archive=False)
+        await self.test_a_backup_is_handed_over_whole(rig)
+
     async def test_new_software_is_used_after_the_next_reboot(self, rig: Rig) -> None:
         async def pieces() -> AsyncIterator[bytes]:
             yield image("X8.2.2")
@@ -111,7 +116,7 @@ class TestSshWithRoot(OverSsh):
             )
         )
         async with asyncio.timeout(5):
-            while rig.device.power is Power.ON:
+            while rig.device.power is Power.ON:  # noqa: ASYNC110  # it gives no sign
                 await asyncio.sleep(0.005)
         assert rig.device.power is Power.RESETTING
 
@@ -119,6 +124,14 @@ class TestSshWithRoot(OverSsh):
         await rig.transport().perform(PurgeClusterDatabase("SR 1"))
 
 
-class TestSshWithRootThatPrintsItsBackup(TestSshWithRoot):
-    def scenario(self) -> dict[str, Any]:
-        return {**super().scenario(), "profile": {"root_backup_prints_archive": True}}
+class TestSshThroughTheRootShell(OverSsh):
+    """The command line as a program of the root shell; nobody logs in as `admin`.
+
+    The fleet's faults of exchanges strike in the terminal of `admin` only.
+    """
+
+    test_a_link_that_dies_under_way_leaves_the_outcome_open = None
+    test_an_answer_cut_off_is_no_answer = None
+    test_an_answer_that_does_not_come_is_a_timeout = None
+
+    options = {"root": "true", "tsh": "tsh"}  # noqa: RUF012  # as above

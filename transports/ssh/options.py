@@ -2,6 +2,8 @@
 
     root               "true": the endpoint grants a root shell; needs `root_password`
     legacy_algorithms  "true": also offer SHA-1 key exchange and host keys, and CBC ciphers
+    tsh                the name of the command line's program (`tsh`, `tshell`): run the admin
+                       commands as root instead of logging in as `admin`; needs root=true
     quiet_time         seconds of silence after which an unframed `OK` counts as the end
                        (default 0.3, from 0.01 to 10; device facts 1.3)
     poll_time          seconds between two looks at a running installation (default 5)
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from transports.base import Endpoint
 from transports.errors import InvalidRequest
 
-_KNOWN = frozenset({"root", "legacy_algorithms", "quiet_time", "poll_time"})
+_KNOWN = frozenset({"root", "legacy_algorithms", "tsh", "quiet_time", "poll_time"})
 _WORDS = {"true": True, "false": False}
 
 
@@ -29,6 +31,7 @@ class Options:
     legacy_algorithms: bool = False
     quiet_time: float = 0.3
     poll_time: float = 5.0
+    tsh: str = ""
 
 
 def read_options(endpoint: Endpoint) -> Options:
@@ -41,7 +44,13 @@ def read_options(endpoint: Endpoint) -> Options:
     root = _switch(endpoint, "root")
     if root and not endpoint.root_password:
         raise InvalidRequest("option root=true needs the endpoint's root password")
+    tsh = given.get("tsh", "")
+    if tsh not in {"", "tsh", "tshell"}:
+        raise InvalidRequest("option tsh must be tsh or tshell")
+    if tsh and not root:
+        raise InvalidRequest("option tsh needs root=true")
     return Options(
+        tsh=tsh,
         root=root,
         legacy_algorithms=_switch(endpoint, "legacy_algorithms"),
         quiet_time=_seconds(endpoint, "quiet_time", Options.quiet_time),

@@ -82,18 +82,20 @@ class OpenRootShell:
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
         self.connection = connection
 
-    async def run(self, command: str, *, seconds: float, typed: str = "") -> Finished:
+    async def run(
+        self, command: str, *, seconds: float, typed: str = "", max_bytes: int = _MAX_OUTPUT
+    ) -> Finished:
         """Run a command to its end, with `typed` as its input.
 
-        Raises ReplyTimeout after so many seconds, ReplyTooLarge beyond 1 MiB of output.
+        Raises ReplyTimeout after so many seconds, ReplyTooLarge beyond so many bytes of output.
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self._run(command, typed)
+                return await self._run(command, typed, max_bytes)
         except TimeoutError:
             raise ReplyTimeout(f"a root command did not end within {seconds:g} s") from None
 
-    async def _run(self, command: str, typed: str) -> Finished:
+    async def _run(self, command: str, typed: str, max_bytes: int) -> Finished:
         process = await self.connection.create_process(
             command, encoding=None, stderr=asyncssh.STDOUT
         )
@@ -102,7 +104,7 @@ class OpenRootShell:
             output = bytearray()
             while piece := await process.stdout.read(_PIECE):
                 output += piece
-                if len(output) > _MAX_OUTPUT:
+                if len(output) > max_bytes:
                     raise ReplyTooLarge("a root command does not stop writing")
             await process.wait_closed()
         finally:

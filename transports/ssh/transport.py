@@ -31,7 +31,8 @@ from transports.ssh import accounts, factory_reset, replies, software
 from transports.ssh.connection import pin_of
 from transports.ssh.framing import Reply
 from transports.ssh.options import read_options
-from transports.ssh.root_shell import RootShell
+from transports.ssh.root_command_line import RootCommandLine
+from transports.ssh.root_shell import ROOT, RootShell
 from transports.ssh.session import Session
 
 _ADMIN = frozenset({Capability.ADMINISTRATION, Capability.ADMIN_ACCOUNTS})
@@ -53,6 +54,16 @@ class _Reader(Protocol):
     def __call__(self, lines: Sequence[str], *, max_depth: int) -> Node: ...
 
 
+class _CommandLine(Protocol):
+    """A way to the command line: exchanges lines, one at a time."""
+
+    async def exchange(self, line: str) -> Reply: ...
+
+    async def close(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
 def create(endpoint: Endpoint) -> SshTransport:
     """The entry point `ssh`: a transport for the endpoint, not yet connected.
 
@@ -69,11 +80,17 @@ class SshTransport:
 
     def __init__(self, endpoint: Endpoint) -> None:
         pin_of(endpoint)
+        if endpoint.username == ROOT:
+            raise InvalidRequest("the command line is the account admin's; root is an option")
         self._options = read_options(endpoint)
         self._limits = endpoint.limits
-        self._session = Session(endpoint, self._options)
         self._turn = asyncio.Lock()
         self._root = RootShell(endpoint, self._options)
+        self._session: _CommandLine = (
+            RootCommandLine(self._root, self._options.tsh, endpoint.limits)
+            if self._options.tsh
+            else Session(endpoint, self._options)
+        )
         self._root_turn = asyncio.Lock()
 
     @property
