@@ -135,7 +135,8 @@ async def read_admin_accounts(web: WebSession) -> tuple[str, ...]:
 async def delete_admin_account(web: WebSession, name: str) -> None:
     """Tick the account on Users > Administrator accounts and press Delete."""
     if name.casefold() == "admin":
-        raise InvalidRequest("the default administrator account stays")  # ADD-* of the guide
+        # The guide deletes all accounts but this one, and the page does not offer it.
+        raise CommandRejected("the default administrator account cannot be deleted")
     visit = await web.visit("administrators")
     row = next((row for listed, row in _accounts(visit.page) if listed == name), None)
     if row is None:

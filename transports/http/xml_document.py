@@ -53,9 +53,12 @@ class _NodeTarget:
 
     def end(self, _tag: str) -> None:
         node, pieces = self._open.pop()
-        text = "".join(pieces).strip()
-        if text or not node.children:
-            node.value = text
+        text = "".join(pieces)
+        # White space alone is the layout of the document, not a value.
+        if text.strip():
+            node.value = text if not node.children else text.strip()
+        elif not node.children:
+            node.value = ""
 
     def close(self) -> None:
         """Nothing is left open: the parser has seen the end of the root."""

@@ -1,5 +1,6 @@
 """The web forms against the simulated appliance's own HTTPS server, over real sockets."""
 
+import asyncio
 import gzip
 import hashlib
 
@@ -184,7 +185,7 @@ async def test_an_encrypted_backup_goes_out_and_comes_back(open_lab):
     assert receipt.file_name.endswith(".tar.gz.enc")
     await lab.transport.write([Setting.of("SystemUnit Name", "changed")])
     booted = lab.device.booted_at
-    with _restart_may_cut_it():
+    with RestartMayCutIt():
         await lab.transport.perform(RestoreBackup(receipt.file_name, _from(kept), "pw 1"))
     await _until(lab, lambda: lab.device.booted_at != booted)
     await back(lab)
@@ -235,7 +236,7 @@ async def test_a_file_name_cannot_break_out_of_its_header(open_lab):
 async def test_a_restart_is_confirmed_and_the_appliance_goes_and_comes_back(open_lab):
     lab = await open_lab()
     booted = lab.device.booted_at
-    with _restart_may_cut_it():
+    with RestartMayCutIt():
         await lab.transport.perform(RestartSystem())
     await _until(lab, lambda: not lab.device.up)
     with pytest.raises((Unreachable, ConnectionLost)):
@@ -267,7 +268,7 @@ async def test_accounts_are_listed_and_exactly_one_is_deleted(open_lab):
     assert await lab.transport.perform(ReadAdminAccounts()) == ("admin", "bob")
     with pytest.raises(CommandRejected):
         await lab.transport.perform(DeleteAdminAccount("alice"))
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(CommandRejected):
         await lab.transport.perform(DeleteAdminAccount("admin"))
 
 
@@ -319,8 +320,6 @@ async def test_a_wrong_password_costs_one_attempt_on_the_appliance(open_lab):
 
 
 async def test_a_long_backup_does_not_keep_the_status_from_being_read(open_lab):
-    import asyncio
-
     lab = await open_lab({"rate": 200.0})
     asked = asyncio.create_task(lab.transport.perform(CreateBackup(_into(bytearray()))))
     await _until(lab, lambda: lab.server.clients > 0)
@@ -365,7 +364,7 @@ def _from(data):
     return read
 
 
-class _restart_may_cut_it:
+class RestartMayCutIt:
     """At the fleet's pace the appliance may be gone before its answer has arrived."""
 
     def __enter__(self):
@@ -376,8 +375,6 @@ class _restart_may_cut_it:
 
 
 async def _until(lab, condition):
-    import asyncio
-
     async with asyncio.timeout(5):
         while not condition():
             await lab.fleet.clock.sleep(1)

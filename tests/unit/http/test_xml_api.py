@@ -88,7 +88,7 @@ async def test_an_element_the_appliance_does_not_have_gives_an_empty_root(transp
 @pytest.mark.parametrize(
     "answer",
     [
-        f"<Status {NS}><XPathError item='1'><Reason item='1'>no such</Reason></XPathError></Status>",
+        f"<Status {NS}><XPathError item='1'><Reason>no such</Reason></XPathError></Status>",
         "<XPathError><Reason>no such</Reason></XPathError>",
         "<Status><Fault><Reason>no such</Reason></Fault></Status>",
     ],

@@ -178,7 +178,7 @@ def _writes(element: Any, words: tuple[str, ...], depth: int) -> list[tuple[tupl
         if len(child):
             found += _writes(child, here, depth + 1)
         else:
-            found.append((here, (child.text or "").strip()))
+            found.append((here, child.text or ""))
     return found
 
 
