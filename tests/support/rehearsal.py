@@ -16,7 +16,7 @@ from typing import Any
 from app.appliance.appliance import Appliance
 from app.appliance.trouble import trouble_with
 from app.domain.cluster import Cluster
-from app.domain.job import Attestation, JobState, WaitReason
+from app.domain.job import Attestation, JobState
 from app.domain.observation import NotObserved, View
 from app.domain.peer import Peer
 from app.domain.plan import Plan
@@ -24,11 +24,12 @@ from app.domain.procedure import Situation
 from app.engine.clock import LoopClock
 from app.engine.memory import MemoryJournal, MemoryWakeups
 from app.engine.ports import Tools
-from app.engine.records import JobRecord, NewJob
+from app.engine.records import JobFilter, JobRecord, NewJob
 from app.engine.runner import Runner
+from app.procedures.base import Handler, Look, StepContext
 from app.procedures.registry import HANDLERS, PROCEDURES
 from transports import mock
-from transports.base import Endpoint
+from transports.base import Endpoint, Transport
 from transports.errors import TransportError
 from transports.mock.fleet import Fleet
 from transports.mock.scenario import REHEARSAL_PASSWORD
@@ -38,6 +39,10 @@ CLUSTER = "cluster1.example.com"
 KEY = "Pre-shared & secret: 4711"
 
 BuildAppliance = Callable[[Peer], Awaitable[Appliance]]
+
+
+class WorkerDied(BaseException):
+    """The worker is gone: raised where it stood, and nothing of it writes another word."""
 
 
 class MemoryBackups:
@@ -103,9 +108,31 @@ class Rehearsal:
         self.wakeups = MemoryWakeups()
         self.journal = MemoryJournal(self.clock, self.wakeups)
         self.backups: dict[str, MemoryBackups] = {}
-        self.runner = Runner(self.journal, HANDLERS, self._equip, self.clock, "worker-1")
-        self.wakeups.advance = self.runner.advance
+        self.handlers = {kind: self._watched(handler) for kind, handler in HANDLERS.items()}
+        self.transport: Callable[[Endpoint], Transport] = mock.create
+        self.new_worker("worker-1")
+        self.registry = MemoryRegistry(self)
+        self.all_jobs = JobFilter()
         self._numbers = itertools.count(1)
+        self._when: dict[str, Callable[[], object]] = {}
+
+    def new_worker(self, name: str) -> None:
+        """From now on this worker serves the wake-ups."""
+        self.runner = Runner(self.journal, self.handlers, self._equip, self.clock, name)
+        self.wakeups.advance = self._advance
+
+    async def _advance(self, job_id: str) -> None:
+        try:
+            await self.runner.advance(job_id)
+        except WorkerDied:
+            return
+
+    def rename_cluster(self, name: str) -> None:
+        self.cluster = replace(self.cluster, name=name)
+
+    def when_step_starts(self, key: str, call: Callable[[], object]) -> None:
+        """Call once when the step is first looked at."""
+        self._when[key] = call
 
     def appliance(self, peer_id: str, password: str = REHEARSAL_PASSWORD) -> Appliance:
         """A new appliance over the mock transport."""
@@ -117,7 +144,7 @@ class Rehearsal:
             trust=None,
             options={"fleet": "rehearsal"},
         )
-        return Appliance(peer_id, [mock.create(endpoint)], self.clock)
+        return Appliance(peer_id, [self.transport(endpoint)], self.clock)
 
     async def observe(self, peer_id: str) -> View:
         appliance = self.appliance(peer_id)
@@ -161,6 +188,18 @@ class Rehearsal:
             expires_at=now + timedelta(days=1),
             requested_by="tester",
         )
+
+    def _watched(self, handler: Handler) -> Handler:
+        async def look(ctx: StepContext) -> Look:
+            self._when.pop(ctx.step.key, lambda: None)()
+            return await handler.look(ctx)
+
+        return replace(handler, look=look)
+
+    async def start_unattested(self, plan: Plan) -> JobRecord:
+        """Start a plan; its gates wait."""
+        new = NewJob(id=f"job-{next(self._numbers)}", plan=plan, requested_by="tester")
+        return await self.journal.create(new)
 
     async def start(self, slug: str, **parameters: Any) -> JobRecord:
         """Plan and start with every gate attested up front. Fails the test on blockers."""
@@ -210,10 +249,7 @@ class Rehearsal:
 
         backups = self.backups.setdefault(job.id, MemoryBackups())
         try:
-            yield Tools(appliance, MemoryRegistry(self), backups)
+            yield Tools(appliance, self.registry, backups)
         finally:
             for opened in appliances.values():
                 await opened.close()
-
-
-__all__ = ["CLUSTER", "KEY", "JobState", "MemoryBackups", "Rehearsal", "WaitReason"]
