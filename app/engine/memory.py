@@ -16,6 +16,7 @@ from app.domain.clock import Clock
 from app.domain.job import Attestation, Event, JobState, StepRecord
 from app.engine import transitions
 from app.engine.errors import ClusterBusy, Held, LeaseLost, NoSuchJob, PeerBusy
+from app.engine.news import LocalNews
 from app.engine.ports import Wakeups
 from app.engine.records import (
     Flags,
@@ -36,8 +37,9 @@ log = logging.getLogger(__name__)
 class MemoryJournal:
     """Jobs in a dictionary. Implements Journal and JobDesk."""
 
-    def __init__(self, clock: Clock, wakeups: Wakeups) -> None:
+    def __init__(self, clock: Clock, wakeups: Wakeups, news: LocalNews | None = None) -> None:
         self._clock = clock
+        self._news = news or LocalNews()
         self._wakeups = wakeups
         self._jobs: dict[str, JobRecord] = {}
         self._events: dict[str, list[Event]] = {}
@@ -171,6 +173,7 @@ class MemoryJournal:
             )
         job = replace(job, last_event_seq=len(events))
         self._jobs[job.id] = job
+        self._news.tell(job.id)
         turns = self._promote() if freed else []
         for woken in [*([job] if change.wake else []), *turns]:
             if woken.wake_at is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.domain.clock import Clock
 from app.domain.job import JobState
@@ -39,12 +40,20 @@ class Runner:
     owner: str
     lease_check: LeaseCheck = always_fresh
     pacing: Pacing = field(default_factory=Pacing)
-    running: set[str] = field(default_factory=set)
+    running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     def drain(self) -> None:
         """Give every job back at its next poll or step boundary, and start none."""
         self._draining.set()
+
+    def interrupt(self) -> None:
+        """Stop whatever is under way: this worker can no longer show that it is alive.
+
+        What was sent to a peer and not answered is settled by looking, by whoever comes next.
+        """
+        for task in tuple(self.running.values()):
+            task.cancel()
 
     async def advance(self, job_id: str) -> None:
         """Take the job as far as it goes. Does nothing where it is not to be taken up.
@@ -54,7 +63,10 @@ class Runner:
         """
         if self._draining.is_set() or job_id in self.running:
             return
-        self.running.add(job_id)
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("advance runs in a task")
+        self.running[job_id] = task
         try:
             job = await self.journal.claim(job_id, self.owner)
             if job is not None:
@@ -64,7 +76,7 @@ class Runner:
         except EngineError as error:
             log.warning("job %s: %s; left to the reaper", job_id, error)
         finally:
-            self.running.discard(job_id)
+            self.running.pop(job_id, None)
 
     async def _carry(self, job: JobRecord) -> None:
         try:

@@ -1,0 +1,235 @@
+"""What people do with jobs, on one connection and inside whatever transaction is open on it.
+
+Every change is: lock the job's row, ask app.engine.transitions what follows, write job, steps,
+events, holds and wake-up. So a job, its wake-up and the caller's own rows commit or vanish
+together.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from app.domain.job import Attestation, Event
+from app.engine import transitions
+from app.engine.errors import ClusterBusy, Held, NoSuchJob, PeerBusy
+from app.engine.memory import read_cursor, write_cursor
+from app.engine.records import JobFilter, JobRecord, NewJob, Page
+from app.engine.transitions import Change
+from app.services.plan_document import to_json
+from app.storage import job_rows
+
+Enqueue = Callable[[AsyncConnection[Any], str, dt.datetime], Awaitable[None]]
+"""Puts a wake-up of a job into the queue, in the connection's transaction."""
+
+HOLDS_LOCK = 0x636C7702
+"""Who holds which cluster and peers is decided by one transaction at a time."""
+CHANNEL = "job_event"
+
+_HOLDER = "select id from job where holds and cluster_id = %(cluster)s and id <> %(id)s limit 1"
+_PEER_HOLDER = """
+select peer_id, job_id from job_peer
+where holds and peer_id = any(%(peers)s) and job_id <> %(id)s order by peer_id limit 1
+"""
+_BEHIND = """
+select *, clock_timestamp() as now from job
+where not holds and state in ('queued', 'waiting', 'cancelling')
+order by created_at, id for update skip locked
+"""
+_LIST = """
+select *, clock_timestamp() as now from job
+where (%(before)s::text is null or id < %(before)s)
+    and (%(states)s::text[] is null or state = any(%(states)s))
+    and (%(cluster)s::text is null or cluster_id = %(cluster)s)
+    and (%(procedure)s::text is null or procedure = %(procedure)s)
+    and (%(details)s::jsonb is null or details @> %(details)s)
+order by id desc limit %(limit)s
+"""
+_EVENTS = """
+select * from job_event where job_id = %(id)s and seq > %(after)s order by seq limit %(limit)s
+"""
+
+
+class ConnectionDesk:
+    """Implements `app.engine.ports.JobDesk` on a connection whose transaction others end."""
+
+    def __init__(self, connection: AsyncConnection[Any], enqueue: Enqueue) -> None:
+        self._connection = connection
+        self._enqueue = enqueue
+
+    async def create(self, new: NewJob, *, queue: bool = False) -> JobRecord:
+        """See JobDesk."""
+        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
+        now = (await self._one("select clock_timestamp() as now"))["now"]
+        change = transitions.new_job(new, holds=True, now=now)
+        held = await self._held(change.job)
+        if held is not None:
+            if not queue:
+                raise held
+            change = transitions.new_job(new, holds=False, now=now)
+        job = change.job
+        await self._run(job_rows.INSERT_JOB, **job_rows.first_values(job))
+        for peer in job.peers:
+            await self._connection.execute(job_rows.INSERT_PEER, [job.id, peer, job.holds])
+        for attestation in job.attestations.values():
+            await self._insert_attestation(job.id, attestation)
+        await self._write_steps(job.id, job.steps)
+        return await self._finish(change)
+
+    async def load(self, job_id: str) -> JobRecord:
+        """See JobDesk."""
+        rows = await self._all(job_rows.LOAD_JOBS, ids=[job_id])
+        if not rows:
+            raise NoSuchJob(job_id)
+        return (await job_rows.read_jobs(self._connection, rows))[0]
+
+    async def list_jobs(
+        self, wanted: JobFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """See JobDesk."""
+        rows = await self._all(
+            _LIST,
+            before=None if cursor is None else read_cursor(cursor),
+            states=sorted(wanted.states) or None,
+            cluster=wanted.cluster_id or None,
+            procedure=wanted.procedure or None,
+            details=Jsonb(to_json(wanted.details)) if wanted.details else None,
+            limit=limit + 1,
+        )
+        jobs = await job_rows.read_jobs(self._connection, rows[:limit])
+        return Page(jobs, write_cursor(jobs[-1].id) if len(rows) > limit else None)
+
+    async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
+        """See JobDesk."""
+        rows = await self._all(_EVENTS, id=job_id, after=after, limit=limit)
+        if not rows and not await self._all("select 1 from job where id = %(id)s", id=job_id):
+            raise NoSuchJob(job_id)
+        return tuple(job_rows.read_event(row) for row in rows)
+
+    async def attest(self, job_id: str, attestation: Attestation) -> JobRecord:
+        """See JobDesk."""
+        job, now = await self.locked(job_id)
+        change = transitions.attested(job, attestation, now)
+        await self._insert_attestation(job_id, attestation)
+        return await self.apply(job, change)
+
+    async def request_cancel(self, job_id: str, *, by: str, reason: str = "") -> JobRecord:
+        """See JobDesk."""
+        job, now = await self.locked(job_id)
+        return await self.apply(job, transitions.cancel_requested(job, by, reason, now))
+
+    async def request_pause(self, job_id: str, *, by: str) -> JobRecord:
+        """See JobDesk."""
+        job, _ = await self.locked(job_id)
+        return await self.apply(job, transitions.pause_requested(job, by))
+
+    async def resume(self, job_id: str, *, by: str) -> JobRecord:
+        """See JobDesk."""
+        job, now = await self.locked(job_id)
+        return await self.apply(job, transitions.resumed(job, by, now))
+
+    async def retry(self, job_id: str, *, by: str) -> JobRecord:
+        """See JobDesk."""
+        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
+        job, now = await self.locked(job_id)
+        change = transitions.retried(job, by, now)
+        held = await self._held(job)
+        if held is not None:
+            raise held
+        return await self.apply(job, change)
+
+    async def locked(self, job_id: str) -> tuple[JobRecord, dt.datetime]:
+        """The job, its row locked until the transaction ends, and the database's time."""
+        rows = await self._all(job_rows.LOCK_JOB, id=job_id)
+        if not rows:
+            raise NoSuchJob(job_id)
+        return (await job_rows.read_jobs(self._connection, rows))[0], rows[0]["now"]
+
+    async def apply(self, old: JobRecord, change: Change) -> JobRecord:
+        """Write a change of a locked job; one that frees its cluster starts the next in line."""
+        if change.job == old and not change.events:
+            return old
+        changed = [s for s, o in zip(change.job.steps, old.steps, strict=True) if s != o]
+        await self._write_steps(old.id, tuple(changed))
+        if change.job.holds != old.holds:
+            await self._run(job_rows.UPDATE_PEERS, id=old.id, holds=change.job.holds)
+        job = await self._finish(change)
+        if old.holds and not job.holds:
+            await self.promote()
+        return job
+
+    async def promote(self) -> int:
+        """Give cluster and peers to those in line for them; how many got theirs."""
+        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
+        rows = await self._all(_BEHIND)
+        turns = 0
+        for job, row in zip(await job_rows.read_jobs(self._connection, rows), rows, strict=True):
+            if await self._held(job) is None:
+                await self._run(job_rows.UPDATE_PEERS, id=job.id, holds=True)
+                await self._finish(transitions.promoted(job, row["now"]))
+                turns += 1
+        return turns
+
+    async def _finish(self, change: Change) -> JobRecord:
+        """Write the job's row and events, tell listeners, and queue the wake-up."""
+        job, seq = change.job, change.job.last_event_seq
+        for event in change.events:
+            seq += 1
+            await self._run(
+                job_rows.INSERT_EVENT,
+                job_id=job.id,
+                seq=seq,
+                type=event.type,
+                data=Jsonb(to_json(event.data)),
+            )
+        job = replace(job, last_event_seq=seq)
+        await self._run(job_rows.UPDATE_JOB, **job_rows.job_values(job))
+        if change.events:
+            await self._run(
+                "select pg_notify(%(channel)s, %(news)s)", channel=CHANNEL, news=f"{job.id}:{seq}"
+            )
+        if change.wake and job.wake_at is not None:
+            await self._enqueue(self._connection, job.id, job.wake_at)
+        return job
+
+    async def _held(self, job: JobRecord) -> Held | None:
+        found = await self._all(_HOLDER, cluster=job.cluster_id, id=job.id)
+        if found:
+            return ClusterBusy(found[0]["id"])
+        found = await self._all(_PEER_HOLDER, peers=list(job.peers), id=job.id)
+        return PeerBusy(found[0]["peer_id"], found[0]["job_id"]) if found else None
+
+    async def _write_steps(self, job_id: str, steps: tuple[Any, ...]) -> None:
+        if steps:
+            async with self._connection.cursor() as cursor:
+                await cursor.executemany(
+                    job_rows.WRITE_STEP, [job_rows.step_values(job_id, step) for step in steps]
+                )
+
+    async def _insert_attestation(self, job_id: str, made: Attestation) -> None:
+        await self._run(
+            job_rows.INSERT_ATTESTATION,
+            job_id=job_id,
+            gate=made.gate,
+            by=made.by,
+            reason=made.reason,
+            recorded_for=made.recorded_for,
+            recorded_at=made.recorded_at,
+        )
+
+    async def _run(self, statement: str, **values: Any) -> None:
+        await self._connection.execute(statement.encode(), values)
+
+    async def _all(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(statement.encode(), values)
+            return await cursor.fetchall()
+
+    async def _one(self, statement: str, **values: Any) -> dict[str, Any]:
+        return (await self._all(statement, **values))[0]

@@ -1,0 +1,161 @@
+"""The journal on PostgreSQL.
+
+The hot call, `record`, is one statement through plain psycopg: fence, step, events and flags in one
+round trip. Everything else is a transaction of `ConnectionDesk`. Trouble with the connection is
+raised as JournalDown: whether the last write arrived is not known then, and the engine does not
+guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from app.domain.job import Attestation, Event, JobState, StepRecord
+from app.engine import transitions
+from app.engine.errors import JournalDown, LeaseLost
+from app.engine.records import (
+    Flags,
+    JobFilter,
+    JobRecord,
+    Lease,
+    Leave,
+    NewEvent,
+    NewJob,
+    Page,
+    Wait,
+)
+from app.storage import job_rows
+from app.storage.database import Pool
+from app.storage.desk import ConnectionDesk, Enqueue
+
+Wrote = Callable[[str, int], None]
+"""Told of each write: job id, number of its last event."""
+
+
+class PostgresJournal:
+    """Implements Journal and JobDesk over a pool of connections in autocommit."""
+
+    def __init__(self, pool: Pool, enqueue: Enqueue, wrote: Wrote) -> None:
+        self._pool = pool
+        self._enqueue = enqueue
+        self._wrote = wrote
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[ConnectionDesk]:
+        """A desk in a transaction of its own, committed when the block ends well."""
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                yield ConnectionDesk(connection, self._enqueue)
+        except _TROUBLE as error:
+            raise _down(error) from error
+
+    async def claim(self, job_id: str, owner: str) -> JobRecord | None:
+        """See Journal."""
+        async with self.desk() as desk:
+            job, now = await desk.locked(job_id)
+            if not transitions.may_claim(job, now):
+                return None
+            return await desk.apply(job, transitions.claimed(job, owner, now))
+
+    async def record(
+        self,
+        lease: Lease,
+        step: StepRecord,
+        events: Sequence[NewEvent] = (),
+        wait: Wait | None = None,
+    ) -> Flags:
+        """See Journal."""
+        state = JobState.RUNNING if wait is None else JobState.WAITING
+        values = {
+            **job_rows.step_values(lease.job_id, step),
+            **job_rows.wait_values(wait),
+            "owner": lease.owner,
+            "epoch": lease.epoch,
+            "job_state": state.value,
+            "count": len(events),
+            "events": job_rows.event_values(events),
+        }
+        try:
+            async with self._pool.connection() as connection:
+                row = await (await connection.execute(job_rows.RECORD, values)).fetchone()
+        except _TROUBLE as error:
+            raise _down(error) from error
+        if row is None:
+            raise LeaseLost(f"job {lease.job_id} is no longer ours")
+        if events:
+            self._wrote(lease.job_id, row["last_event_seq"])
+        return Flags(row["cancel_requested"], row["pause_requested"])
+
+    async def leave(self, lease: Lease, leave: Leave) -> JobRecord:
+        """See Journal."""
+        async with self.desk() as desk:
+            job, now = await desk.locked(lease.job_id)
+            if job.lease != lease or job.owner is None:
+                raise LeaseLost(f"job {lease.job_id} is no longer ours")
+            return await desk.apply(job, transitions.left(job, leave, now))
+
+    async def reclaim(self, job_id: str, lease: Lease | None = None) -> JobRecord | None:
+        """Take the job from its worker, unless it has changed hands since `lease` was seen."""
+        async with self.desk() as desk:
+            job, now = await desk.locked(job_id)
+            if job.owner is None or (lease is not None and job.lease != lease):
+                return None
+            return await desk.apply(job, transitions.reclaimed(job, now))
+
+    async def create(self, new: NewJob, *, queue: bool = False) -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.create(new, queue=queue)
+
+    async def load(self, job_id: str) -> JobRecord:
+        """See Journal."""
+        async with self.desk() as desk:
+            return await desk.load(job_id)
+
+    async def list_jobs(
+        self, wanted: JobFilter, *, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.list_jobs(wanted, cursor=cursor, limit=limit)
+
+    async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.events(job_id, after=after, limit=limit)
+
+    async def attest(self, job_id: str, attestation: Attestation) -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.attest(job_id, attestation)
+
+    async def request_cancel(self, job_id: str, *, by: str, reason: str = "") -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.request_cancel(job_id, by=by, reason=reason)
+
+    async def request_pause(self, job_id: str, *, by: str) -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.request_pause(job_id, by=by)
+
+    async def resume(self, job_id: str, *, by: str) -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.resume(job_id, by=by)
+
+    async def retry(self, job_id: str, *, by: str) -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.retry(job_id, by=by)
+
+
+_TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed)
+
+
+def _down(error: Exception) -> JournalDown:
+    return JournalDown(f"the database does not answer ({type(error).__name__})")
