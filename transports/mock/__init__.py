@@ -15,6 +15,7 @@ from transports.mock.faults import Fault, FaultKind, Faults
 from transports.mock.fleet import Fleet
 from transports.mock.profile import DeviceProfile, for_version
 from transports.mock.transport import MockTransport
+from transports.mock.witness import Violation, Witness
 
 _FLEETS: dict[str, Fleet] = {}
 
@@ -51,6 +52,8 @@ __all__ = [
     "FleetClock",
     "MockTransport",
     "Power",
+    "Violation",
+    "Witness",
     "create",
     "for_version",
     "forget",

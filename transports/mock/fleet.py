@@ -136,18 +136,17 @@ class Fleet:
     def on_change(self, hook: ChangeHook) -> Callable[[], None]:
         """Call the hook after every change of state: the appliance, and what changed.
 
-        Returns a function that takes the hook off again.
+        Returns a function that takes the hook off again, as the next two do.
         """
-        self._on_change.append(hook)
-        return lambda: self._on_change.remove(hook) if hook in self._on_change else None
+        return _hang(hook, self._on_change)
 
-    def on_text(self, hook: ChangeHook) -> None:
+    def on_text(self, hook: ChangeHook) -> Callable[[], None]:
         """Call the hook with every text an appliance sends."""
-        self._on_text.append(hook)
+        return _hang(hook, self._on_text)
 
-    def on_wipe(self, hook: ChangeHook) -> None:
+    def on_wipe(self, hook: ChangeHook) -> Callable[[], None]:
         """Call the hook before an appliance's configuration is destroyed, and by what."""
-        self._on_wipe.append(hook)
+        return _hang(hook, self._on_wipe)
 
     def changed(self, expressway: Expressway, what: str) -> None:
         """Pass a change on to the hooks."""
@@ -211,3 +210,13 @@ class Fleet:
             if name in self._expressways:
                 self.reconsider(self._expressways[name])
                 self.changed(self._expressways[name], "link")
+
+
+def _hang(hook: ChangeHook, hooks: list[ChangeHook]) -> Callable[[], None]:
+    hooks.append(hook)
+
+    def take_off() -> None:
+        if hook in hooks:
+            hooks.remove(hook)
+
+    return take_off

@@ -12,6 +12,7 @@ import contextlib
 import socket
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -123,7 +124,9 @@ class SshServer:
         )
 
     def files(self, channel: SSHChannel[bytes]) -> asyncssh.SFTPServer:
-        return asyncssh.SFTPServer(channel, chroot=str(self.disk).encode())
+        """File transfer within the appliance's own folder."""
+        served = cast("asyncssh.SSHServerChannel[bytes]", channel)
+        return asyncssh.SFTPServer(served, chroot=str(self.disk).encode())
 
     def joined(self, connection: asyncssh.SSHServerConnection) -> None:
         """Remember an open connection."""
