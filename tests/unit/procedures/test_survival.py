@@ -33,11 +33,12 @@ class Scythe:
             self.struck = what
             call.close()
             raise WorkerDied
-        answer = await call
-        if mine:
-            self.struck = what
-            raise WorkerDied
-        return answer
+        try:
+            return await call
+        finally:
+            if mine:
+                self.struck = what
+                raise WorkerDied
 
 
 class MortalTransport:
