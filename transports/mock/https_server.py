@@ -12,6 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from typing import Any
 
 from transports.mock.expressway import Expressway
 from transports.mock.faults import FaultKind
@@ -80,8 +81,8 @@ class HttpsServer:
         # Bound but not listening, it keeps the port ours while the appliance is away.
         self._reserved = _bound(host, port)
         self.port: int = self._reserved.getsockname()[1]
-        self._listening: asyncio.Server | None = None
-        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._listening: tuple[socket.socket, asyncio.Task[None]] | None = None
+        self._clients: dict[asyncio.Task[Any], asyncio.StreamWriter | None] = {}
         self._following: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._closed = False
@@ -130,9 +131,9 @@ class HttpsServer:
         if self._wanted():
             if self._listening is None:
                 listener = _bound(self._host, self.port)
-                self._listening = await asyncio.start_server(
-                    self._accept, sock=listener, ssl=self._context, limit=MAX_HEAD
-                )
+                listener.listen(self._max_clients)
+                accepting = asyncio.get_running_loop().create_task(self._accept(listener))
+                self._listening = (listener, accepting)
             return
         await self._stop_listening()
         if self._device.up:
@@ -142,7 +143,10 @@ class HttpsServer:
     async def _stop_listening(self) -> None:
         listening, self._listening = self._listening, None
         if listening is not None:
-            listening.close()
+            listener, accepting = listening
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
+            listener.close()
         tasks = list(self._clients)
         self._cut_clients()
         if tasks:
@@ -151,29 +155,62 @@ class HttpsServer:
     def _cut_clients(self) -> None:
         current = asyncio.current_task()
         for task, writer in list(self._clients.items()):
-            writer.transport.abort()
+            if writer is not None:
+                writer.transport.abort()
             if task is not current:
                 task.cancel()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
-        self._clients[task] = writer
-        task.add_done_callback(self._gone)
+    async def _accept(self, listener: socket.socket) -> None:
+        """Take connections; a banned address is turned away before a byte of TLS."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except ConnectionError:
+                continue  # the client had gone again
+            client = str(address[0])
+            if self._device.protection.banned(client):
+                connection.close()
+                continue
+            task = loop.create_task(self._serve(connection, client))
+            self._clients[task] = None
+            task.add_done_callback(self._gone)
 
     def _gone(self, task: asyncio.Task[None]) -> None:
-        writer = self._clients.pop(task, None)
-        if writer is not None:
-            writer.transport.abort()
-        if not task.cancelled():
-            task.exception()
+        del self._clients[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error  # to the loop's exception handler: a defect of this server
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client = str((writer.get_extra_info("peername") or ("unknown",))[0])
+    async def _serve(self, connection: socket.socket, client: str) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=MAX_HEAD)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol, connection, ssl=self._context, ssl_handshake_timeout=10.0
+            )
+        except (OSError, EOFError):  # no handshake; ssl.SSLError is an OSError
+            connection.close()
+            return
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        task = asyncio.current_task()
+        if task in self._clients:
+            self._clients[task] = writer
+        try:
+            await self._converse(reader, writer, client)
+        finally:
+            transport.abort()
+
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: str
+    ) -> None:
         try:
             keep = True
             while keep and not self._device.protection.banned(client):
-                async with asyncio.timeout(self._keep_alive):
-                    request = await read_request(reader)
+                request = await read_request(reader, self._keep_alive)
                 if request is None:
                     return
                 keep = await self._answer(request, writer, client)
@@ -229,6 +266,7 @@ class HttpsServer:
 
 def _bound(host: str, port: int) -> socket.socket:
     made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    made.setblocking(False)  # the standard library's own signature
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))

@@ -71,10 +71,14 @@ class HttpResponse:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
 
 
-async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
-    """The next request, or None where the client has closed. Raises BadRequest."""
+async def read_request(reader: asyncio.StreamReader, idle: float) -> HttpRequest | None:
+    """The next request, or None where the client has closed.
+
+    Raises BadRequest, and TimeoutError where no head has come after `idle` real seconds.
+    """
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(idle):
+            head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
         if error.partial:
             raise BadRequest from None
