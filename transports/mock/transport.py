@@ -62,6 +62,7 @@ class MockTransport:
         self._client = endpoint.options.get("client", "198.51.100.7")
         self._root = endpoint.options.get("root", "false").casefold() == "true"
         self._lock = asyncio.Lock()
+        self._declined = False
         self._session: tuple[Expressway, int] | None = None
         self._lost = asyncio.Event()
 
@@ -135,6 +136,8 @@ class MockTransport:
             raise Unreachable(f"{self._endpoint.host} does not answer")
         if self._session is not None and self._session[0] is device and not self._lost.is_set():
             return device
+        if self._declined:
+            raise AuthenticationFailed("the same password is not tried a second time")
         await self._fleet.clock.sleep(device.profile.reply)
         outcome = device.log_in(
             self._endpoint.username, self._endpoint.password, client=self._client,
@@ -143,6 +146,7 @@ class MockTransport:
         if outcome is Login.BANNED:
             raise Banned(f"{self._endpoint.host} has blocked our address")
         if outcome is Login.WRONG:
+            self._declined = True
             raise AuthenticationFailed(f"{self._endpoint.host} declined the log-in")
         self._lost = asyncio.Event()
         try:

@@ -22,11 +22,12 @@ def test_the_default_is_three_healthy_appliances_on_their_own():
 
 
 def test_one_line_each_for_what_may_be_amiss():
+    zones = [{"name": "to b", "peers": ["192.0.2.2"]}]
     fleet = load(
         json.dumps(
             {
                 "expressways": [
-                    {"name": "a", "address": "192.0.2.1", "zones": [{"name": "to b", "peers": ["192.0.2.2"]}]},
+                    {"name": "a", "address": "192.0.2.1", "zones": zones},
                     {"name": "b", "address": "192.0.2.2", "ntp_reachable": False},
                     {"name": "c", "address": "192.0.2.3", "h323": False},
                     {"name": "d", "address": "192.0.2.4", "dns_host_name": ""},
