@@ -97,6 +97,12 @@ class EmbeddedPostgres:
     ) -> None:
         await asyncio.shield(self._leave())
 
+    async def restart(self) -> None:
+        """Stop the server and start it again, under everybody's feet."""
+        async with FileLock(self._folder / "postgres.lock").held(STOP_SECONDS):
+            await self._stop()
+            await self._start(self._home / "data", self._user)
+
     async def _leave(self) -> None:
         async with FileLock(self._folder / "postgres.lock").held(STOP_SECONDS):
             self._in_use.release()
