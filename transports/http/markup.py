@@ -86,10 +86,17 @@ def _attributes(page: str, position: int) -> tuple[dict[str, str], int]:
             return found, position
         if match[2] and len(found) < MAX_ATTRIBUTES:
             value = next((group for group in match.group(3, 4, 5) if group is not None), "")
-            found.setdefault(match[2].lower(), html.unescape(value))
+            found.setdefault(match[2].lower(), _decoded(value))
 
 
 def _text(raw: str) -> Iterator[Text]:
-    words = " ".join(html.unescape(raw).split())
+    words = " ".join(_decoded(raw).split())
     if words:
         yield Text(words)
+
+
+def _decoded(raw: str) -> str:
+    try:
+        return html.unescape(raw)
+    except ValueError:  # a character number of thousands of digits
+        return raw
