@@ -90,7 +90,8 @@ class Channel:
         self._closing: asyncio.Task[None] | None = None
         self.cookies = CookieJar()
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-        self.base = f"https://{host}:{endpoint.port}"
+        # As a browser writes it: old software compares the Referer with its own address.
+        self.base = f"https://{host}" + (f":{endpoint.port}" if endpoint.port != 443 else "")
         self._where = f"{endpoint.host}:{endpoint.port}"
 
     @property

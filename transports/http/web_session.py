@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 from transports.base import Endpoint
 from transports.errors import (
@@ -248,10 +248,10 @@ class WebSession:
         """The path a form goes to. Raises Garbled where it would leave this server."""
         try:
             target = urlsplit(urljoin(self._channel.base + path, action.strip()))
+            here = _origin(target) == _origin(urlsplit(self._channel.base))
         except ValueError:
             raise Garbled("a form of the web interface leads nowhere") from None
-        local = target.path + (f"?{target.query}" if target.query else "")
-        here = f"{target.scheme}://{target.netloc}".casefold() == self._channel.base.casefold()
+        local = (target.path or "/") + (f"?{target.query}" if target.query else "")
         if not here or not words.is_local_path(local):
             raise Garbled("a form of the web interface leads to another server")
         return local
@@ -265,6 +265,10 @@ class WebSession:
         except TransportError as error:
             return _not_yet(error)
         return True
+
+
+def _origin(address: SplitResult) -> tuple[str, str | None, int]:
+    return address.scheme, address.hostname, address.port or 443
 
 
 def _not_yet(error: TransportError) -> bool:
