@@ -184,6 +184,8 @@ def _older(node: Any, inside: str = "") -> Any:
             node[bound] = True
     if "prefixItems" in node:
         node["items"] = {"anyOf": node.pop("prefixItems")}
+    if "patternProperties" in node:
+        node["additionalProperties"] = next(iter(node.pop("patternProperties").values()))
     node.pop("propertyNames", None)
     node.pop("contentMediaType", None)
     return node

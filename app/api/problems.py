@@ -244,8 +244,9 @@ _TYPES = (
         "storage-unavailable",
         503,
         "The database does not answer",
-        "The service cannot reach its database at the moment. Nothing was changed.",
-        "Send the request again after the seconds in `Retry-After`.",
+        "The service cannot reach its database at the moment. Where the connection broke at the "
+        "very end, what was asked may have been written all the same.",
+        "Send the request again after the seconds in `Retry-After`, with the same Idempotency-Key.",
         retryable=True,
     ),
 )

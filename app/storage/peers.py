@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -201,12 +201,11 @@ class ClusterRows:
 
 def uses(credential_id: str) -> Any:
     """Peers with an endpoint that refers to the credential."""
+    endpoints = col(PeerRow.endpoints)
     return select(PeerRow.id).where(  # type: ignore[call-overload]  # SQLModel types columns as their values
-        col(PeerRow.endpoints).op("@>")(
-            func.jsonb_build_array(func.jsonb_build_object("credential_id", credential_id))
-        )
-        | col(PeerRow.endpoints).op("@>")(
-            func.jsonb_build_array(func.jsonb_build_object("root_credential_id", credential_id))
+        or_(
+            endpoints.contains([{"credential_id": credential_id}]),
+            endpoints.contains([{"root_credential_id": credential_id}]),
         )
     )
 

@@ -12,15 +12,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
+import psycopg
 from psycopg import AsyncConnection
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import col
 
 from app.domain.plan import Plan
 from app.engine.ports import JobDesk
 from app.services.plan_document import plan_from_json, to_json
+from app.services.problems import Problem
 from app.services.records import StoredPlan
 from app.storage.constraints import meaning
 from app.storage.credentials import ApiKeyRows, CredentialRows, RememberedRows
@@ -29,6 +37,15 @@ from app.storage.tables import PlanRow
 
 DeskOn = Callable[[AsyncConnection], JobDesk]
 """The desk whose writes belong to the transaction open on that connection."""
+
+_AWAY = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeoutError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""No connection, a lost one, a deadlock or a full pool: another attempt may succeed."""
 
 
 class PlanRows:
@@ -96,7 +113,7 @@ class PostgresStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
-        """One unit of work. Raises Problem where a constraint speaks only at the end."""
+        """One unit of work. Raises Problem: a constraint speaks late, or the database is away."""
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
             try:
                 async with session.begin():
@@ -115,6 +132,10 @@ class PostgresStore:
                 if problem is None:
                     raise
                 raise problem from error
+            except _AWAY as error:
+                raise Problem(
+                    "storage-unavailable", "the database does not answer at the moment"
+                ) from error
 
     async def ready(self) -> bool:
         """Whether the database answers and has our schema."""

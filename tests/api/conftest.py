@@ -1,0 +1,335 @@
+"""The API in process, over a real PostgreSQL, with pretended appliances."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import psycopg
+import pytest
+import structlog
+from fastapi import FastAPI
+
+from app.api.application import create_api
+from app.domain.finding import Finding, Severity
+from app.domain.observation import NotObserved, View
+from app.domain.plan import PlannedStep, Stage
+from app.domain.procedure import Draft, Situation
+from app.engine.clock import SystemClock
+from app.observability.logs import set_up
+from app.procedures.base import Param, Procedure
+from app.procedures.registry import PROCEDURES
+from app.security.addresses import AddressGuard
+from app.security.redaction import Redactor
+from app.security.vault import load_vault
+from app.services.bundle import Parts, Services, join
+from app.services.identifiers import Identifiers
+from app.settings import Settings
+from app.storage.database import plain_url, resource_engine
+from app.storage.desk import ConnectionDesk
+from app.storage.store import PostgresStore
+from tests.support import postgres
+from transports.base import Endpoint
+from transports.errors import InvalidRequest, Unreachable
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+PASSWORD = "canary-Pa55word-7f3a"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres_server: str) -> Iterator[str]:
+    with asyncio.Runner() as runner:
+        database = postgres.database(postgres_server)
+        yield runner.run(database.__aenter__())
+        runner.run(database.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def database_url(shared_database: str) -> str:
+    """One database for all tests of the API, emptied before each: cheaper than one each."""
+    async with await psycopg.AsyncConnection.connect(plain_url(shared_database)) as connection:
+        await connection.execute(
+            "truncate setting, idempotency, api_key, rejected_credential, plan, cluster_member,"
+            " cluster, peer, credential cascade"
+        )
+    return shared_database
+
+
+@pytest.fixture
+def quiet_logs(redactor: Redactor) -> Iterator[StringIO]:
+    """Everything logged in a test, as the service writes it."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    written = StringIO()
+    set_up(redactor, stream=written)
+    yield written
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def redactor() -> Redactor:
+    return Redactor()
+
+
+class MovingClock(SystemClock):
+    """The machine's clock, which a test may put forward."""
+
+    ahead: Any = None
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead if self.ahead else super().now()
+
+
+@dataclass
+class PretendedAppliances:
+    """Implements the `Appliances` port out of a dictionary: peer id -> what is seen there."""
+
+    views: dict[str, View] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    hang: bool = False
+
+    async def observe(self, peer_id: str) -> View:
+        self.asked.append(peer_id)
+        if self.hang:
+            await asyncio.Event().wait()
+        absent = NotObserved(
+            peer_id, datetime.now(UTC), "peer-unreachable", "no connection", "check the network"
+        )
+        return self.views.get(peer_id, absent)
+
+    async def capabilities(self, peer_id: str) -> frozenset[str]:
+        return frozenset({"administration"})
+
+
+@dataclass
+class NoBackups:
+    """Implements the `Backups` port; a test puts in what it wants."""
+
+    found: dict[str, Any] = field(default_factory=dict)
+
+    async def of_job(self, job_id: str) -> list[Any]:
+        return [entry[0] for entry in self.found.values() if entry[0].job_id == job_id]
+
+    async def read(self, backup_id: str) -> AsyncIterator[bytes]:
+        for piece in self.found[backup_id][1]:
+            yield piece
+
+
+class PollingFeed:
+    """Implements the `EventFeed` port: always says that there may be news, soon."""
+
+    @asynccontextmanager
+    async def watch(self, job_id: str) -> AsyncIterator[Callable[[float], Any]]:
+        async def news(seconds: float) -> None:
+            await asyncio.sleep(min(seconds, 0.01))
+
+        yield news
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Parameters of the procedure that the tests start."""
+
+    peer_id: Annotated[str, Param("The peer.", "peer-1", min_length=1, max_length=64)]
+    label: Annotated[str, Param("A label.", "blue", max_length=20)] = "blue"
+    others: Annotated[tuple[str, ...], Param("More peers.", ["peer-2"], max_length=5)] = ()
+
+
+def _draft(parameters: Naming, situation: Situation) -> Draft:
+    view = situation.views[parameters.peer_id]
+    seen = view.code if isinstance(view, NotObserved) else view.system_name
+    findings = ()
+    if seen == "forbidden":
+        findings = (
+            Finding(
+                code="name-forbidden",
+                severity=Severity.BLOCKER,
+                message="The peer has a forbidden name.",
+                remedy="Rename it.",
+                requirements=("NEW-M-22",),
+                peer_id=parameters.peer_id,
+                pointer="/peer_id",
+                evidence={"name": seen},
+            ),
+        )
+    steps = (
+        PlannedStep("gate", "attest", "Wait for a word", ("PRE-01",), attestation="door-open",
+                    statement="The door is open.", safe_after=True),
+        PlannedStep("name", "naming", "Name it", ("NEW-M-22",), parameters.peer_id,
+                    {"label": parameters.label}),
+        PlannedStep("look", "verify", "Look", ("NEW-M-22",), parameters.peer_id, safe_after=True),
+    )  # fmt: skip
+    return Draft(
+        stages=(Stage("only", "The only stage", steps, "9"),),
+        findings=findings,
+        back_out=("Name it back.",),
+        relies_on={parameters.peer_id: seen},
+    )
+
+
+NAMING = Procedure(
+    slug="name-peer",
+    title="Name a peer",
+    summary="Gives a peer a name.",
+    guide_pages="9",
+    parameters=Naming,
+    named_peers=lambda parameters: (parameters.peer_id, *parameters.others),
+    draft=_draft,
+)
+
+
+@dataclass
+class World:
+    """Everything a test may look at behind the API."""
+
+    app: FastAPI
+    services: Services
+    appliances: PretendedAppliances
+    backups: NoBackups
+    clock: MovingClock
+    logs: StringIO
+    parts: Parts
+    client: httpx.AsyncClient
+    anonymous: httpx.AsyncClient
+
+    async def key(self, *scopes: str) -> dict[str, str]:
+        """Headers of a new key that holds just these scopes."""
+        from app.security.keys import ApiKey, Scope, digest_of, new_key_text
+
+        prefix, text = new_key_text()
+        made = ApiKey(
+            id=self.parts.new_id("key"),
+            prefix=prefix,
+            name="test",
+            digest=digest_of(text),
+            scopes=frozenset(Scope(scope) for scope in scopes),
+            created_at=self.clock.now(),
+        )
+        async with self.parts.store.transaction() as tx:
+            await tx.keys.add(made)
+        return {"Authorization": f"Bearer {text}"}
+
+    async def credential(self, name: str = "admin", secret: str = PASSWORD) -> dict[str, Any]:
+        body = {"name": name, "username": "admin", "secret": secret}
+        answer = await self.client.post("/v1/credentials", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def peer(self, name: str = "exp1", address: str = "192.0.2.11") -> dict[str, Any]:
+        found = (await self.client.get("/v1/credentials")).json()["items"]
+        credential = found[0] if found else await self.credential()
+        body = peer_body(credential["id"], name, address)
+        answer = await self.client.post("/v1/peers", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def cluster(self, name: str = "cluster.example.com") -> dict[str, Any]:
+        answer = await self.client.post("/v1/clusters", json={"name": name})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def start(self, cluster: Any, key: str, **body: Any) -> httpx.Response:
+        path = f"/v1/clusters/{cluster['id']}/procedures/name-peer"
+        return await self.client.post(path, json=body, headers={"Idempotency-Key": key})
+
+    async def plan(self, cluster: Any, **body: Any) -> httpx.Response:
+        path = f"/v1/clusters/{cluster['id']}/procedures/name-peer/plan"
+        return await self.client.post(path, json=body)
+
+
+def peer_body(credential_id: str, name: str = "exp1", address: str = "192.0.2.11") -> Any:
+    return {
+        "name": name,
+        "address": address,
+        "endpoints": [
+            {
+                "transport": "ssh",
+                "host": address,
+                "port": 22,
+                "credential_id": credential_id,
+                "trust": {"host_key": HOST_KEY},
+            }
+        ],
+    }
+
+
+def _build(transport: str, endpoint: Endpoint) -> object:
+    if transport not in {"ssh", "http", "mock"}:
+        raise InvalidRequest(f"no transport named {transport!r} is installed")
+    if set(endpoint.options) - {"root"}:
+        raise InvalidRequest("unknown options")
+    return object()
+
+
+async def _probe(host: str, port: int, timeout: float) -> str:
+    if port == 23:
+        raise Unreachable("refused")
+    return HOST_KEY
+
+
+async def _enqueue(*_: Any) -> None:
+    """Nobody works on the jobs of these tests."""
+
+
+@pytest.fixture
+async def world(
+    database_url: str, tmp_path: Path, redactor: Redactor, quiet_logs: StringIO
+) -> AsyncIterator[World]:
+    engine = resource_engine(database_url)
+    settings = Settings(data_folder=tmp_path, max_body_bytes=65536)
+    appliances, backups, clock = PretendedAppliances(), NoBackups(), MovingClock()
+    parts = Parts(
+        store=PostgresStore(engine, lambda connection: ConnectionDesk(connection, _enqueue)),
+        appliances=appliances,
+        backups=backups,
+        feed=PollingFeed(),
+        procedures={**PROCEDURES, NAMING.slug: NAMING},
+        vault=load_vault(settings.keys),
+        redactor=redactor,
+        guard=AddressGuard(),
+        clock=clock,
+        new_id=Identifiers(),
+        build_transport=_build,
+        probes={"ssh": _probe},
+    )
+    services = join(parts, settings)
+    key = await services.keys.first_key()
+    app = create_api(services, settings)
+    transport = httpx.ASGITransport(app)
+    async with (
+        httpx.AsyncClient(
+            transport=transport,
+            base_url="http://service.example.com",
+            headers={"Authorization": f"Bearer {key}"},
+        ) as client,
+        httpx.AsyncClient(transport=transport, base_url="http://service.example.com") as anonymous,
+    ):
+        yield World(app, services, appliances, backups, clock, quiet_logs, parts, client, anonymous)
+    await engine.dispose()
+
+
+@pytest.fixture
+def seen() -> Callable[..., View]:
+    """An observation with a system name."""
+    from tests.api.observations import observation
+
+    def make(peer_id: str, name: str = "exp1") -> View:
+        return replace(observation(), peer_id=peer_id, system_name=name)
+
+    return make

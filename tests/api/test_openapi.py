@@ -1,0 +1,157 @@
+"""The OpenAPI documents: what is committed is what the code makes, and it is valid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+
+from app.api.offline import offline_api
+from app.api.openapi import OPEN_PATHS, to_3_0, written
+from app.procedures.registry import PROCEDURES
+
+FOLDER = Path("openapi")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return offline_api().openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            yield path, operation
+
+
+def test_the_committed_documents_are_what_the_code_makes(document: dict[str, Any]) -> None:
+    hint = "run: python -m app.api.openapi"
+    assert (FOLDER / "openapi.json").read_text(encoding="utf-8") == written(document), hint
+    assert (FOLDER / "openapi-3.0.json").read_text(encoding="utf-8") == written(to_3_0(document)), (
+        hint
+    )
+
+
+def test_both_documents_are_valid(document: dict[str, Any]) -> None:
+    assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    assert [str(error) for error in OpenAPIV30SpecValidator(to_3_0(document)).iter_errors()] == []
+
+
+def test_operation_ids_are_these(document: dict[str, Any]) -> None:
+    """Generated clients are named by them: changing one breaks callers."""
+    procedures = {
+        f"{verb}{''.join(word.capitalize() for word in slug.split('-'))}"
+        for slug in PROCEDURES
+        for verb in ("plan", "start")
+    }
+    found = [operation["operationId"] for _, operation in operations(document)]
+    assert len(found) == len(set(found))
+    assert set(found) - procedures == {
+        "attestStep",
+        "cancelJob",
+        "createCluster",
+        "createCredential",
+        "createPeer",
+        "deleteCluster",
+        "deleteCredential",
+        "deletePeer",
+        "downloadJobBackup",
+        "getCluster",
+        "getCredential",
+        "getJob",
+        "getJobResult",
+        "getLiveness",
+        "getPeer",
+        "getPlan",
+        "getProcedure",
+        "getReadiness",
+        "listClusters",
+        "listCredentials",
+        "listJobBackups",
+        "listJobEvents",
+        "listJobs",
+        "listPeers",
+        "listProcedures",
+        "observeCluster",
+        "observePeer",
+        "previewCancelJob",
+        "probePeer",
+        "retryJob",
+        "rotateCredential",
+        "updatePeer",
+    }
+    assert {"planCreateCluster", "startCreateCluster", "planAddPeer", "startAddPeer"} <= procedures
+    assert procedures <= set(found)
+
+
+def test_every_operation_can_be_read_and_called(document: dict[str, Any]) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+    for path, operation in operations(document):
+        name = operation["operationId"]
+        assert len(operation["tags"]) == 1, name
+        assert set(operation["tags"]) <= tags, name
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert operation["security"] == (
+            [] if path in OPEN_PATHS else [{"ApiKey": []}, {"ApiKeyHeader": []}]
+        ), name
+        for parameter in operation.get("parameters", ()):
+            assert parameter.get("description"), (name, parameter["name"])
+        if path not in OPEN_PATHS:
+            assert {"401", "403", "405", "422", "500", "503"} <= set(operation["responses"]), name
+        for status, answer in operation["responses"].items():
+            for kind, media in answer.get("content", {}).items():
+                assert "example" in media or "examples" in media, (name, status)
+                if status >= "400":
+                    assert kind == "application/problem+json", (name, status)
+                    assert media["schema"] == {"$ref": "#/components/schemas/Problem"}
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            assert "example" in media, name
+
+
+def test_requests_have_no_alternatives_to_choose_from(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        if "requestBody" not in operation:
+            continue
+        reached = json.dumps(list(reach(operation["requestBody"], document)))
+        assert '"oneOf"' not in reached, operation["operationId"]
+        assert "-Input" not in reached
+        assert '"itemSchema"' not in reached
+
+
+def test_the_3_0_document_has_no_word_of_3_1(document: dict[str, Any]) -> None:
+    older = to_3_0(document)
+    text = json.dumps(older)
+    assert older["openapi"] == "3.0.3"
+    for word in ('"null"', '"const"', '"prefixItems"', '"patternProperties"', '"identifier"'):
+        assert word not in text, word
+    assert document["info"]["summary"]
+    assert "summary" not in older["info"]
+
+
+def test_secrets_are_write_only(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["CredentialCreate"]["properties"]["secret"]["writeOnly"] is True
+    assert "secret" not in schemas["CredentialRead"]["properties"]
+
+
+def reach(node: Any, document: dict[str, Any], seen: set[str] | None = None) -> Iterator[Any]:
+    seen = set() if seen is None else seen
+    if isinstance(node, dict):
+        target = node.get("$ref")
+        if isinstance(target, str) and target not in seen:
+            seen.add(target)
+            found: Any = document
+            for part in target.removeprefix("#/").split("/"):
+                found = found[part]
+            yield from reach(found, document, seen)
+        yield node
+        for value in node.values():
+            yield from reach(value, document, seen)
+    elif isinstance(node, list):
+        for value in node:
+            yield from reach(value, document, seen)
