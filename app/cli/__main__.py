@@ -1,0 +1,5 @@
+"""`python -m app.cli`: the command line without its installed name."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,110 @@
+"""Joins the concrete parts into a running service: the only file that knows all of them.
+
+`open_service` opens database, engine and vault for as long as its block lasts; the API and a worker
+are two uses of what it gives, in one process or in two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from app.api.application import create_api
+from app.engine.clock import SystemClock
+from app.procedures.registry import PROCEDURES
+from app.security.addresses import AddressGuard
+from app.security.redaction import Redactor
+from app.security.vault import Vault, load_vault
+from app.services.access import PeerAccess
+from app.services.appliances import ConnectedPeers
+from app.services.bundle import Parts, Services, join
+from app.services.identifiers import Identifiers
+from app.settings import Settings
+from app.storage.backups import BackupArchive
+from app.storage.database import migrate, resource_engine
+from app.storage.embedded import EmbeddedPostgres
+from app.storage.engine import PostgresEngine, open_engine
+from app.storage.store import PostgresStore
+from transports import registry
+from transports.http import probe_certificate
+from transports.ssh import probe_host_key
+
+
+@dataclass(frozen=True)
+class Service:
+    """An open service. `appliances` lends sessions to whoever carries out a job."""
+
+    settings: Settings
+    database_url: str
+    engine: PostgresEngine
+    store: PostgresStore
+    backups: BackupArchive
+    appliances: ConnectedPeers
+    vault: Vault
+    redactor: Redactor
+    clock: SystemClock
+    new_id: Identifiers
+    services: Services
+
+    def api(self) -> FastAPI:
+        """The API over this service."""
+        return create_api(self.services, self.settings)
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the configured server, or of a private one that runs while the block lasts."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    async with EmbeddedPostgres(settings.data_folder) as url:
+        yield url
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[Service]:
+    """Everything an API or a worker needs, with the schema up to date; closed with the block."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(database(settings))
+        await migrate(url)
+        engine = await stack.enter_async_context(open_engine(url))
+        resources = resource_engine(url)
+        stack.push_async_callback(resources.dispose)
+        vault = load_vault(settings.keys)
+        clock = SystemClock(settings.pace)
+        new_id = Identifiers()
+        guard = AddressGuard(settings.peer_networks, settings.allow_loopback_peers)
+        store = PostgresStore(resources, engine.desk_on)
+        access = PeerAccess(store, vault, redactor, guard, clock)
+        appliances = ConnectedPeers(access, registry.create, clock)
+        backups = BackupArchive(engine.pool, vault)
+        parts = Parts(
+            store=store,
+            appliances=appliances,
+            backups=backups,
+            feed=engine.news,
+            procedures=PROCEDURES,
+            vault=vault,
+            redactor=redactor,
+            guard=guard,
+            clock=clock,
+            new_id=new_id,
+            build_transport=registry.create,
+            probes={"ssh": probe_host_key, "http": probe_certificate},
+        )
+        yield Service(
+            settings=settings,
+            database_url=url,
+            engine=engine,
+            store=store,
+            backups=backups,
+            appliances=appliances,
+            vault=vault,
+            redactor=redactor,
+            clock=clock,
+            new_id=new_id,
+            services=join(parts, settings),
+        )

@@ -1,0 +1,45 @@
+"""A worker: carries out jobs with the sessions, registry and backups of an open service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.appliance.appliance import Appliance
+from app.domain.job import StepFailure
+from app.engine.ports import Tools
+from app.engine.records import JobRecord
+from app.main import Service
+from app.procedures.base import StepFailed
+from app.procedures.registry import HANDLERS
+from app.services.problems import Problem
+from app.storage.cluster_registry import ClusterRegistry
+
+
+async def work(service: Service, drain: asyncio.Event) -> None:
+    """Carry out jobs until `drain` is set; then hand them back and return within seconds."""
+
+    @asynccontextmanager
+    async def equip(job: JobRecord) -> AsyncIterator[Tools]:
+        registry = ClusterRegistry(
+            cluster_id=job.cluster_id,
+            store=service.store,
+            vault=service.vault,
+            redactor=service.redactor,
+            clock=service.clock,
+            new_id=service.new_id,
+        )
+        async with service.appliances.sessions() as sessions:
+
+            async def appliance(peer_id: str) -> Appliance:
+                try:
+                    return await sessions.appliance(peer_id)
+                except Problem as problem:
+                    remedy = "Correct the peer's entry, then retry."
+                    failure = StepFailure(problem.code, problem.detail, remedy)
+                    raise StepFailed(failure) from problem
+
+            yield Tools(appliance, registry, service.backups.of(job.id))
+
+    await service.engine.work(handlers=HANDLERS, equip=equip, clock=service.clock, drain=drain)
