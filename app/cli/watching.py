@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -93,7 +94,7 @@ async def _lines(client: Client, job_id: str, console: Console, expected: dict[s
             mark, _ = MARKS[data["state"]]
             note = f"  ({data['note']})" if data.get("note") else ""
             percent = min(100, round(100 * done / total))
-            left = max(0.0, total - done)
+            left = time_left(time.monotonic() - begun, done, total)
             console.print(
                 f"  {mark} {data['title']}{note}",
                 Text(f"  {percent:3d} %, about {left:.0f} s left", style="dim"),
@@ -115,7 +116,8 @@ def picture(job: dict[str, Any], expected: dict[str, float]) -> RenderableType:
     total = sum(expected.values()) or 1.0
     over = sum(_share(step) * expected.get(step["key"], 0.0) for step in steps)
     head = Table.grid(padding=(0, 2))
-    left = max(0.0, total - over)
+    begun = datetime.fromisoformat(job["started_at"] or job["created_at"])
+    left = time_left((datetime.now(UTC) - begun).total_seconds(), over, total)
     ended = job["state"] in ENDED
     head.add_row(
         Text(f"{job['procedure']}: {job['state']}", style="bold"),
@@ -147,6 +149,12 @@ def picture(job: dict[str, Any], expected: dict[str, float]) -> RenderableType:
     if job.get("failure"):
         parts.append(Text(_failure(job), style="red"))
     return Group(*parts)
+
+
+def time_left(elapsed: float, done: float, total: float) -> float:
+    """Seconds still expected: the plan's times, stretched by how the job has kept to them so far."""
+    stretch = elapsed / done if done > total * 0.05 else 1.0
+    return max(0.0, total - done) * max(1.0, stretch)
 
 
 def _explain(job: dict[str, Any], console: Console) -> None:

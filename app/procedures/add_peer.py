@@ -127,8 +127,8 @@ def stages(
         ), "12"),
         Stage("drain", "On the Expressway to be added: maintenance mode, calls cleared", (
             maintenance_mode(new, "ADD-X-20 ADD-X-21 ADD-X-22", to="On"),
-            *drain_calls(new, "ADD-X-23", "ADD-X-24", deadline=p.call_drain_seconds,
-                         disconnect=p.disconnect_remaining_calls),
+            *drain_calls(new, "ADD-X-23", "ADD-X-24", calls=seen.calls,
+                         deadline=p.call_drain_seconds, disconnect=p.disconnect_remaining_calls),
         ), "13"),
         Stage("primary", "On the primary: name the new peer; replication is suspended", (
             write_clustering(

@@ -137,8 +137,8 @@ def stages(
         ), "9-10"),
         Stage("drain", "On this primary: maintenance mode, calls cleared", (
             maintenance_mode(on, "NEW-M-26 NEW-M-27 NEW-M-28", to="On"),
-            *drain_calls(on, "NEW-M-29", "NEW-M-30", deadline=p.call_drain_seconds,
-                         disconnect=p.disconnect_remaining_calls),
+            *drain_calls(on, "NEW-M-29", "NEW-M-30", calls=seen.calls if seen else None,
+                         deadline=p.call_drain_seconds, disconnect=p.disconnect_remaining_calls),
         ), "10"),
         Stage("cluster", "On this primary: cluster name, key, master and first peer", (
             set_pre_shared_key(on, "NEW-M-36 NEW-M-37"),

@@ -9,11 +9,18 @@ from app.procedures.steps.target import Target, elapsed
 
 
 def drain_calls(
-    on: Target, waiting: str, disconnecting: str, *, deadline: float, disconnect: bool
+    on: Target,
+    waiting: str,
+    disconnecting: str,
+    *,
+    calls: int | None,
+    deadline: float,
+    disconnect: bool,
 ) -> tuple[PlannedStep, ...]:
     """Wait up to `deadline` appliance seconds; then disconnect the rest, where that is allowed.
 
-    `waiting` and `disconnecting` are the requirements of the two steps.
+    `waiting` and `disconnecting` are the requirements of the two steps; `calls` is how many were up
+    when the plan was made.
     """
     wait = PlannedStep(
         key=on.key("calls-clear"),
@@ -22,7 +29,7 @@ def drain_calls(
         requirements=tuple(waiting.split() + ([] if disconnect else disconnecting.split())),
         peer_id=on.peer.id,
         params={"deadline": deadline, "disconnect": disconnect},
-        expected=min(deadline, on.timings.calls_clear),
+        expected=on.timings.read if calls == 0 else min(deadline, on.timings.calls_clear),
         limit=deadline + on.timings.peer_limit,
         poll=on.timings.poll,
         safe_after=True,
