@@ -42,6 +42,8 @@ class HostileServer:
     hello: bytes | None = HELLO
     password: str = PASSWORD
     methods: str = "password"
+    waits_for_newline: bool = False
+    """Drop what is typed until an empty line has come, as some do after log-in."""
     key: asyncssh.SSHKey = HOST_KEY
     passwords_seen: list[str] = field(default_factory=list)
     lines_seen: list[str] = field(default_factory=list)
@@ -67,7 +69,9 @@ class HostileServer:
         if self.echo:
             process.stdout.write(line.encode() + b"\r\n")
         if not line:
+            self.waits_for_newline = False
             process.stdout.write(self.prompt)
+        if not line or self.waits_for_newline:
             return
         if line == "xStatus SystemUnit" and self.hello is not None:
             process.stdout.write(self.hello + self.prompt)

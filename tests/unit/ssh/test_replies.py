@@ -198,9 +198,8 @@ def test_a_write_answered_by_repeating_the_line_is_no_echo():
 
 
 def test_text_before_the_echo_of_a_known_echoing_terminal_does_not_count():
-    text = (
-        "*s A: /\r\n  B: 1\r\n*s/end\r\n\r\nxStatus A\r\n*s A: /\r\n  B: 2\r\n*s/end\r\n\r\nOK\r\n"
-    )
+    stale, fresh = ("*s A: /\r\n  B: %d\r\n*s/end\r\n\r\nOK\r\n" % n for n in (1, 2))
+    text = f"{stale}xStatus A\r\n{fresh}"
     framer = framed(text, "xStatus A", echoes=True)
     assert framer.progress is Progress.DONE
     assert replies.status(framer.reply().lines).get("A B") == "2"

@@ -192,6 +192,17 @@ async def test_an_upload_that_breaks_off_starts_nothing(tmp_path):
         assert list((tmp_path / "tmp").iterdir()) == []
 
 
+async def test_an_empty_image_starts_nothing(tmp_path):
+    async def nothing():
+        for piece in ():
+            yield piece
+
+    async with root_serving(tmp_path, listing=listing_of(tmp_path, NOTHING)) as server:
+        with pytest.raises(errors.CommandRejected):
+            await rooted(server).perform(InstallSoftware("i.tar.gz", nothing))
+        assert list((tmp_path / "tmp").iterdir()) == []
+
+
 async def test_an_image_that_cannot_be_stored_is_rejected(tmp_path):
     async with root_serving(tmp_path, listing=listing_of(tmp_path, NOTHING)) as server:
         (tmp_path / "tmp").rmdir()

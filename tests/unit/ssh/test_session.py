@@ -44,6 +44,35 @@ async def test_a_status_is_read_whatever_the_prompt_and_echo(prompt, echo):
         assert server.connections == 1
 
 
+async def test_a_shell_that_waits_for_a_newline_after_log_in_gets_one():
+    async with serving(saying(STATUS), waits_for_newline=True) as server:
+        transport = transport_to(server)
+        assert (await transport.read_status(ALTERNATES)).children
+        await transport.close()
+
+
+async def test_a_flood_that_nobody_asked_for_is_held_back():
+    sent = 0
+
+    async def answer(line: str, process: Process) -> None:
+        nonlocal sent
+        process.stdout.write(STATUS.encode())
+        for _ in range(600):
+            process.stdout.write(b"x" * 100_000)
+            await process.stdout.drain()
+            sent += 100_000
+
+    async with serving(answer) as server:
+        transport = transport_to(server)
+        await transport.read_status(ALTERNATES)
+        before = -1
+        while before != sent:
+            before = sent
+            await asyncio.sleep(0.05)
+        assert sent < 20_000_000
+        await transport.close()
+
+
 async def test_alarms_and_a_long_banner_after_log_in_are_passed_over():
     banner = b"TANDBERG Video Communication Server X8.2\r\n" + b"Error: alarm 40003\r\n" * 200
     async with serving(saying(STATUS), banner=banner, prompt=b"\r\n> ") as server:
@@ -167,6 +196,8 @@ async def test_silence_after_a_line_times_out_and_a_new_session_serves_the_next(
         with pytest.raises(errors.ReplyTimeout) as caught:
             await transport.read_status(ALTERNATES)
         assert caught.value.sent is None
+        await asyncio.sleep(0.02)
+        assert server.open_connections[0].is_closed()
         assert (await transport.read_status(ALTERNATES)).children
         assert server.connections == 2
         await transport.close()
