@@ -39,6 +39,7 @@ STOP_SECONDS = 60.0
 _NEEDED_BYTES = 150 * 1024 * 1024
 _LONGEST_SOCKET_FOLDER = 80
 """A socket's whole path may have 107 bytes; its own name and some air take the rest."""
+_POLL_SECONDS = 0.05
 _LOG_LIMIT = 10 * 1024 * 1024
 _CONFIGURATION = """# Written by Clusterway at every start.
 listen_addresses = ''
@@ -101,7 +102,7 @@ class EmbeddedPostgres:
         """Stop the server and start it again, under everybody's feet."""
         async with FileLock(self._folder / "postgres.lock").held(STOP_SECONDS):
             await self._stop()
-            await self._start(self._home / "data", self._user)
+            await self._start(self._user)
 
     async def _leave(self) -> None:
         async with FileLock(self._folder / "postgres.lock").held(STOP_SECONDS):
@@ -131,9 +132,9 @@ class EmbeddedPostgres:
                 "Stop the other service, or give this one its own CLUSTERWAY_DATA_FOLDER.",
             )
         await self._initialise(data, user)
-        self._forget_dead_server(data)
+        self._forget_dead_server(data, socket)
         self._configure(socket)
-        await self._start(data, user)
+        await self._start(user)
         await _have_database(socket)
         return url
 
@@ -171,18 +172,16 @@ class EmbeddedPostgres:
             raise _explained("the database could not be created", said)
         _move_in(fresh, data)
 
-    def _forget_dead_server(self, data: Path) -> None:
-        """Remove the pid file of a server that is certainly gone.
+    def _forget_dead_server(self, data: Path, socket: Path) -> None:
+        """Remove what a server that is certainly gone has left: its pid file and its socket.
 
-        PostgreSQL does so itself unless the number has been given to another process since, as
-        happens after every crash of a container.
+        PostgreSQL does so itself unless the number in them is taken, by another process or by the
+        dead server that nobody has collected; both are usual after the crash of a container.
         """
-        pid_file = data / "postmaster.pid"
-        pid = _server_pid(data)
-        if pid is None:
+        if _serves(data):
             return
-        if not _may_serve(pid, data):
-            pid_file.unlink(missing_ok=True)
+        for left in (data / "postmaster.pid", *socket.glob(".s.PGSQL.*")):
+            left.unlink(missing_ok=True)
 
     def _configure(self, socket: Path) -> None:
         text = _CONFIGURATION.format(socket=str(socket).replace("'", "''"))
@@ -190,7 +189,7 @@ class EmbeddedPostgres:
         target.write_text(text)
         target.chmod(0o644)
 
-    async def _start(self, data: Path, user: ServerUser) -> None:
+    async def _start(self, user: ServerUser) -> None:
         log_folder = private_folder(self._home / "log", user)
         log_file = log_folder / "server.log"
         if log_file.exists() and log_file.stat().st_size > _LOG_LIMIT:
@@ -198,7 +197,7 @@ class EmbeddedPostgres:
         before = log_file.stat().st_size if log_file.exists() else 0
         code, said = await self._run(
             "pg_ctl", "start", "-w", "-s", "-t", f"{START_SECONDS:.0f}",
-            "-D", str(data), "-l", "log/server.log", "-o", "-c config_file=server.conf",
+            "-l", "log/server.log", "-o", "-c config_file=server.conf",
         )  # fmt: skip
         if code != 0:
             with log_file.open("rb") as log:
@@ -208,20 +207,23 @@ class EmbeddedPostgres:
 
     async def _stop(self) -> None:
         data = self._home / "data"
-        if _server_pid(data) is None:
+        if not _serves(data):
             return
-        code, said = await self._run(
-            "pg_ctl", "stop", "-w", "-s", "-m", "fast",
-            "-t", f"{STOP_SECONDS:.0f}", "-D", str(data),
-        )  # fmt: skip
-        if code != 0 and _server_pid(data) is not None:
-            raise _explained("PostgreSQL did not stop", said)
+        code, said = await self._run("pg_ctl", "stop", "-W", "-s", "-m", "fast")
+        left = STOP_SECONDS
+        while _serves(data) and left > 0:
+            await asyncio.sleep(_POLL_SECONDS)
+            left -= _POLL_SECONDS
+        if _serves(data):
+            raise _explained("PostgreSQL did not stop", said or f"exit code {code}")
 
     async def _run(self, program: str, *arguments: str) -> tuple[int, str]:
         """Run one of PostgreSQL's programs as the server's user: exit code and what it said.
 
-        Its words go to a file: a pipe would be kept open by the server it starts.
+        Its words go to a file: a pipe would be kept open by the server it starts. The data folder
+        goes by the environment: pg_ctl would put an argument into a shell's hands.
         """
+        data = self._home / "data"
         with tempfile.TemporaryFile() as words:
             process = await asyncio.create_subprocess_exec(
                 self._binaries.folder / program,
@@ -230,7 +232,7 @@ class EmbeddedPostgres:
                 stdout=words,
                 stderr=words,
                 cwd=self._home,
-                env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+                env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "PGDATA": str(data)},
                 start_new_session=True,
                 umask=0o077,
                 **self._user.as_arguments(),
@@ -276,8 +278,17 @@ def _server_pid(data: Path) -> int | None:
         return None
 
 
+def _serves(data: Path) -> bool:
+    pid = _server_pid(data)
+    return pid is not None and _may_serve(pid, data)
+
+
 def _may_serve(pid: int, data: Path) -> bool:
-    """Whether a process of that number may be the server of this data; unknown counts as yes."""
+    """Whether a process of that number may be the server of this data; unknown counts as yes.
+
+    A dead process that nobody has collected still has its number: in containers without an init
+    process that is how every server ends.
+    """
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -285,6 +296,8 @@ def _may_serve(pid: int, data: Path) -> bool:
     except PermissionError:
         pass
     try:
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return False
         return Path(f"/proc/{pid}/cwd").readlink() == data.resolve()
     except OSError:
         return True

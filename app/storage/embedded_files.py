@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -159,22 +160,36 @@ def find_binaries(home: Path, user: ServerUser, written_by: str | None) -> Binar
 
 
 def _copied(programs: Path, home: Path, major: str) -> Path:
-    status = (programs / "postgres").stat()
-    target = home / f"binaries-{major}-{status.st_size}"
+    """A copy of the programs and of the libraries beside the wheel.
+
+    Both keep their places to one another, because programs look for libraries from where they are.
+    """
+    package = programs.parent.parent
+    size = (programs / "postgres").stat().st_size
+    target = home / f"binaries-{major}-{size}"
     if not target.exists():
         unfinished = home / "binaries.new"
         if unfinished.exists():
             shutil.rmtree(unfinished)
         skipped = shutil.ignore_patterns("include", "*.a", "pkgconfig")
-        shutil.copytree(programs.parent, unfinished, symlinks=True, ignore=skipped)
-        for place, folders, files in os.walk(unfinished):
-            for name in (*folders, *files):
-                path = Path(place, name)
-                if not path.is_symlink():
-                    path.chmod(path.stat().st_mode | 0o055 | (0o011 if path.is_dir() else 0))
-        unfinished.chmod(0o755)
+        to = unfinished / package.name / programs.parent.name
+        shutil.copytree(programs.parent, to, symlinks=True, ignore=skipped)
+        libraries = package.parent / f"{package.name}.libs"
+        if libraries.is_dir():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+        _readable(unfinished)
         unfinished.rename(target)
-    return target / "bin"
+    return target / package.name / programs.parent.name / "bin"
+
+
+def _readable(folder: Path) -> None:
+    """Let everybody read (never write) a copy of public programs."""
+    for place, _, files in os.walk(folder):
+        Path(place).chmod(0o755)
+        for name in files:
+            path = Path(place, name)
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
 
 
 def _major_of(programs: Path) -> str:
