@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.clock import Clock
 from app.domain.job import Attestation, Event
 from app.domain.plan import Plan, PlannedStep
+from app.engine.memory import read_cursor
 from app.engine.ports import JobDesk
 from app.engine.records import OVER, JobFilter, JobRecord, NewJob, Page
 from app.security.keys import Principal
@@ -138,6 +139,9 @@ class JobsService:
         """Some jobs, newest first. Raises Problem `invalid-cursor`."""
         async with self.store.transaction() as tx:
             try:
+                # What a made-up cursor stands for may hold a NUL, which no database text can.
+                if cursor is not None and not read_cursor(cursor).isprintable():
+                    raise ValueError
                 return await tx.jobs.list_jobs(wanted, cursor=cursor, limit=limit)
             except ValueError:
                 raise Problem("invalid-cursor", "this cursor did not come from here") from None

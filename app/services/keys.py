@@ -42,10 +42,11 @@ class KeysService:
     async def authenticate(self, presented: str) -> Principal:
         """Who presents this key. Raises Problem `unauthenticated`, whatever is wrong with it."""
         prefix = prefix_of(presented)
-        key: ApiKey | None = None
         if prefix is not None:
+            now = self.clock.now()
             async with self.store.transaction() as tx:
                 key = await tx.keys.find(prefix)
-        if key is None or not key.proves(presented, self.clock.now()):
-            raise Problem("unauthenticated", "the API key is unknown or has expired")
-        return Principal(id=key.id, name=key.name, scopes=key.scopes)
+                if key is not None and key.proves(presented, now):
+                    await tx.keys.used(key.id, now)
+                    return Principal(id=key.id, name=key.name, scopes=key.scopes)
+        raise Problem("unauthenticated", "the API key is unknown or has expired")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -26,6 +26,7 @@ from app.storage.tables import (
 
 FIRST_KEY = "first_key"
 """The setting that says that the first API key was handed out."""
+_A_MINUTE = timedelta(minutes=1)
 
 
 class CredentialRows:
@@ -149,6 +150,15 @@ class ApiKeyRows:
             scopes=frozenset(Scope(scope) for scope in row.scopes),
             created_at=row.created_at,
             expires_at=row.expires_at,
+        )
+
+    async def used(self, key_id: str, at: datetime) -> None:
+        """Write down when the key was last used; at most once a minute, to spare the disk."""
+        last = col(ApiKeyRow.last_used_at)
+        await self._session.execute(
+            update(ApiKeyRow)
+            .where(col(ApiKeyRow.id) == key_id, or_(last.is_(None), last < at - _A_MINUTE))
+            .values(last_used_at=at)
         )
 
     async def claim_first(self) -> bool:

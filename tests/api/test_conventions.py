@@ -103,6 +103,32 @@ async def test_an_unknown_path_is_a_problem(world: World) -> None:
     is_problem(await world.anonymous.get("/nothing"), 404, "not-found")
 
 
+async def test_when_a_key_was_last_used_is_written_down(world: World) -> None:
+    from datetime import timedelta
+
+    from sqlalchemy import text
+
+    async def last_used() -> Any:
+        async with world.parts.store._engine.connect() as connection:
+            return (await connection.execute(text("select last_used_at from api_key"))).scalar()
+
+    assert await last_used() is None
+    await world.client.get("/v1/peers")
+    first = await last_used()
+    await world.client.get("/v1/peers")
+    assert await last_used() == first is not None
+    world.clock.ahead = timedelta(minutes=2)
+    await world.client.get("/v1/peers")
+    assert await last_used() > first
+
+
+@pytest.mark.parametrize("body", [b"[" * 60_000, b'{"name": NaN}', b'{"name": "\\ud800"}', b"\xff"])
+async def test_no_body_is_strange_enough_to_break_the_service(world: World, body: bytes) -> None:
+    is_problem(
+        await world.client.post("/v1/clusters", content=body, headers=JSON), 422, "invalid-request"
+    )
+
+
 async def test_a_slash_too_many_is_not_redirected(world: World) -> None:
     is_problem(await world.client.get("/v1/peers/"), 404, "not-found")
 
@@ -282,10 +308,10 @@ async def test_lists_go_on_where_they_stopped(world: World) -> None:
     assert pages == 3
 
 
-@pytest.mark.parametrize("cursor", ["abc", "Mjp4", "____"])
-async def test_a_made_up_cursor_is_refused(world: World, cursor: str) -> None:
-    for path in ("/v1/peers", "/v1/clusters", "/v1/credentials", "/v1/jobs"):
-        is_problem(await world.client.get(path, params={"cursor": cursor}), 422, "invalid-cursor")
+@pytest.mark.parametrize("cursor", ["abc", "____", "AAAA"])
+@pytest.mark.parametrize("path", ["/v1/peers", "/v1/clusters", "/v1/credentials", "/v1/jobs"])
+async def test_a_made_up_cursor_is_refused(world: World, cursor: str, path: str) -> None:
+    is_problem(await world.client.get(path, params={"cursor": cursor}), 422, "invalid-cursor")
 
 
 async def test_answers_are_not_kept_by_caches(world: World) -> None:
