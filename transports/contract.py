@@ -23,7 +23,7 @@ import abc
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,9 +31,10 @@ from typing import Any
 import pytest
 
 from transports import base, errors
-from transports.base import Capability, Limits, Operation, Transport
+from transports.base import Capability, Limits, Transport
 from transports.command import Command, Setting
 from transports.document import Node, Path, Segment
+from transports.contract_operations import one_of_each
 from transports.mock import Expressway, Fault, FaultKind, Fleet, FleetClock
 
 NAME = Path.parse("SystemUnit Name")
@@ -207,7 +208,7 @@ class TransportContract(abc.ABC):
 
     async def test_what_is_not_among_the_capabilities_is_not_supported(self, rig: Rig) -> None:
         transport = rig.transport()
-        for operation in _operations():
+        for operation in one_of_each():
             if operation.capability not in transport.capabilities:
                 with pytest.raises(errors.NotSupported):
                     await transport.perform(operation)
@@ -384,36 +385,3 @@ async def _until(look: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await look():  # noqa: ASYNC110  # the appliance gives no sign to wait for
             await asyncio.sleep(0.01)
-
-
-def _operations() -> Iterable[Operation[Any]]:
-    async def write(piece: bytes) -> None:
-        del piece
-
-    async def read() -> AsyncIterator[bytes]:
-        yield b""
-
-    return (
-        base.SetPreSharedKey("k"),
-        base.CreateBackup(write),
-        base.RestoreBackup("b.tar.gz", read),
-        base.ReadClusteringPage(),
-        base.ReadTimeState(),
-        base.RestartSystem(),
-        base.CheckWebLogin(),
-        base.InstallSoftware("image.tar.gz", read),
-        base.FactoryReset(
-            keep_option_keys=True,
-            keep_ip_configuration=True,
-            keep_ssh_keys=True,
-            keep_passwords=True,
-            save_log_files=True,
-            replace_hard_disk=False,
-        ),
-        base.PurgeClusterDatabase("case 1"),
-        base.ReadAdminAccounts(),
-        base.DeleteAdminAccount("nobody"),
-        base.ReadLyncB2bua(),
-        base.SetLyncB2bua(enabled=False),
-        base.PingFromPeer("192.0.2.12"),
-    )

@@ -198,7 +198,7 @@ def test_a_write_answered_by_repeating_the_line_is_no_echo():
 
 
 def test_text_before_the_echo_of_a_known_echoing_terminal_does_not_count():
-    stale, fresh = ("*s A: /\r\n  B: %d\r\n*s/end\r\n\r\nOK\r\n" % n for n in (1, 2))
+    stale, fresh = (f"*s A: /\r\n  B: {n}\r\n*s/end\r\n\r\nOK\r\n" for n in (1, 2))
     text = f"{stale}xStatus A\r\n{fresh}"
     framer = framed(text, "xStatus A", echoes=True)
     assert framer.progress is Progress.DONE
