@@ -13,7 +13,7 @@ import pytest
 
 from app.domain.job import JobState
 from app.engine.clock import SystemClock
-from app.engine.records import JobRecord
+from app.engine.records import STEP_PROGRESS, JobRecord, NewEvent
 from app.storage.database import migrate
 from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
@@ -117,6 +117,38 @@ async def test_the_jobs_of_a_killed_worker_are_finished_by_another_without_actin
         assert job.epoch >= 3
         queued = [e.data["why"] for e in await engine.journal.events("job-1") if "why" in e.data]
         assert "worker-lost" in queued
+
+
+async def test_a_worker_that_was_frozen_can_neither_write_nor_act_when_it_comes_back(
+    database_url: str, tmp_path: Path
+) -> None:
+    device = tmp_path / "device"
+    async with open_engine(database_url) as engine, process(database_url, device) as child:
+        await start(engine, database_url, step("a", params={"takes": 1}), step("b"))
+        await acted(device)
+        child.send_signal(signal.SIGSTOP)
+        async with working(engine, device):
+            await until(engine, JobState.SUCCEEDED)
+        events = await engine.journal.events("job-1")
+        child.send_signal(signal.SIGCONT)
+        child.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            assert await child.wait() == 0
+        assert await engine.journal.events("job-1") == events
+        assert acts(device) == ["a", "b"]
+
+
+async def test_news_of_a_job_reach_readers_in_another_process(database_url: str) -> None:
+    async with open_engine(database_url) as here, open_engine(database_url) as there:
+        await start(here, database_url, step("a"))
+        job = await here.journal.claim("job-1", "worker")
+        assert job is not None
+        async with asyncio.timeout(PATIENCE), there.news.watch("job-1") as news:
+            await news(0.5)
+            told = [NewEvent(STEP_PROGRESS, {"note": "half way"})]
+            while len(await there.journal.events("job-1")) < 3:
+                await here.journal.record(job.lease, job.steps[0], told)
+                await news(PATIENCE)
 
 
 async def test_a_worker_asked_to_end_gives_its_jobs_back_and_ends(
