@@ -33,8 +33,8 @@ import pytest
 from transports import base, errors
 from transports.base import Capability, Limits, Transport
 from transports.command import Command, Setting
-from transports.document import Node, Path, Segment
 from transports.contract_operations import one_of_each
+from transports.document import Node, Path, Segment
 from transports.mock import Expressway, Fault, FaultKind, Fleet, FleetClock
 
 NAME = Path.parse("SystemUnit Name")
