@@ -13,12 +13,12 @@ import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 
 from transports.base import Endpoint
-from transports.errors import Garbled, ReplyTimeout, ReplyTooLarge, Unreachable
+from transports.errors import Garbled, ReplyTimeout, ReplyTooLarge
 from transports.http.failures import translated, translation
 from transports.http.tls import find_mismatch, identity_changed
 
@@ -104,17 +104,14 @@ class Channel:
 
         What `receive` or the request's own content raises comes through unchanged.
         """
-        connecting = _Connecting()
-        seconds = self._endpoint.limits.connect + request.seconds
-        deadline = asyncio.timeout(seconds)
+        # The connection and its handshake have their own limit each, which strikes first.
+        deadline = asyncio.timeout(2 * self._endpoint.limits.connect + request.seconds)
         try:
             async with deadline:
-                return await self._exchange(request, receive, connecting)
+                return await self._exchange(request, receive)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            if connecting.now:
-                raise Unreachable(f"{self._where} did not accept a connection in time") from None
             raise ReplyTimeout(f"{self._where} did not finish its answer in time") from None
         finally:
             self._rearm()
@@ -123,7 +120,6 @@ class Channel:
         self,
         request: Request,
         receive: Callable[[Incoming], Awaitable[T]],
-        connecting: _Connecting,
     ) -> T:
         client = self._opened()
         limits = self._endpoint.limits
@@ -136,7 +132,6 @@ class Channel:
                     headers=dict(request.headers),
                     content=request.content,
                     timeout=times,
-                    extensions={"trace": connecting.trace},
                 )
                 auth = httpx.BasicAuth(*request.auth) if request.auth else None
                 response = await client.send(outgoing, auth=auth, stream=True)
@@ -194,16 +189,3 @@ class Channel:
                 await client.aclose()
             except (httpx.HTTPError, OSError, RuntimeError):
                 return  # it was broken already
-
-
-class _Connecting:
-    """Whether the exchange is still before its first byte, as the library traces it."""
-
-    def __init__(self) -> None:
-        self.now = False
-
-    async def trace(self, event: str, _details: Mapping[str, Any]) -> None:
-        if event == "connection.connect_tcp.started":
-            self.now = True
-        elif event.endswith("send_request_headers.started"):
-            self.now = False

@@ -12,7 +12,7 @@ from transports.http.web_forms import _outcome
 
 PAGE = """<!DOCTYPE html><html><head><title>Clustering</title>
 <script>document.write("<form action='/evil'><input name=evil>")</script></head><body>
-<!-- <input name=never> -->
+<!-- a > b <input name=never> -->
 <form method="POST" action="/clustering"><input type="hidden" name="sessionid" value="t&quot;1">
 <table><tr><td><label for=cn>Cluster name:</label></td>
 <td><INPUT ID="cn" NAME='name' value="a&amp;b">
@@ -116,6 +116,7 @@ def test_no_order_of_tags_upsets_the_reader(pieces):
 @pytest.mark.parametrize(
     "piece",
     [
+        "&#" + "9" * 5000 + ";",
         "<",
         "<a",
         "<!--",

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import http.client
+import re
 import ssl
+from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -108,7 +110,7 @@ async def test_too_many_wrong_passwords_shut_the_door_even_to_a_right_one(servin
     for _ in range(device.profile.ban_after):
         await ask(server, "GET", "/status.xml", WRONG)
     with pytest.raises((ConnectionError, ssl.SSLError)):
-        await ask(server, "GET", "/status.xml", BASIC)
+        await _raw(server)
     device.protection.forgive("127.0.0.1")
     assert (await ask(server, "GET", "/status.xml"))[0] == 200
 
@@ -131,6 +133,36 @@ async def test_a_form_without_its_token_changes_nothing(serving):
     assert b"<b>Failed</b>" in reply
     assert cookie
     assert device.cluster.saved().name == ""
+
+
+async def test_a_masked_key_that_comes_back_untouched_is_kept(serving):
+    device, server = await serving()
+    device.cluster.set_key("the key")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    login = f"username=admin&password={REHEARSAL_PASSWORD}&submitbutton=Login"
+
+    def save():
+        connection = _connection(server)
+        try:
+            connection.request("POST", "/login", login, form)
+            reply = connection.getresponse()
+            reply.read()
+            cookies = "; ".join(c.partition(";")[0] for c in reply.headers.get_all("Set-Cookie"))
+            connection.request("GET", "/clustering", headers={"Cookie": cookies})
+            page = connection.getresponse().read().decode()
+            token = re.search(r"name='sessionid' value=\"(\w+)\"", page)[1]
+            shown = re.search(r'name=pre_shared_key value="([^"]*)"', page)[1]
+            fields = {"sessionid": token, "pre_shared_key": shown, "cluster_name": "c9"}
+            body = urlencode({**fields, "configuration_master": "1", "submitbutton": "Save"})
+            connection.request("POST", "/clustering", body, {**form, "Cookie": cookies})
+            return shown, connection.getresponse().read()
+        finally:
+            connection.close()
+
+    shown, reply = await asyncio.to_thread(save)
+    assert shown not in ("", "the key")
+    assert b"<b>Success</b>" in reply
+    assert (device.cluster.saved().name, device.cluster.key) == ("c9", "the key")
 
 
 def _with_cookie(server, login, form, body):

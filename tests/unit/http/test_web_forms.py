@@ -319,6 +319,18 @@ async def test_a_wrong_password_costs_one_attempt_on_the_appliance(open_lab):
     assert lab.device.protection.categories["web-auth"].total_fails == 1
 
 
+async def test_both_channels_at_once_still_send_a_wrong_password_once(open_lab):
+    lab = await open_lab({"rate": 20.0}, password="wrong")
+    asked = (
+        lab.transport.read_status(UPTIME),
+        lab.transport.perform(ReadTimeState()),
+        lab.transport.perform(ReadClusteringPage()),
+    )
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(result) for result in results} == {AuthenticationFailed}
+    assert lab.device.protection.categories["web-auth"].total_fails == 1
+
+
 async def test_a_long_backup_does_not_keep_the_status_from_being_read(open_lab):
     lab = await open_lab({"rate": 200.0})
     asked = asyncio.create_task(lab.transport.perform(CreateBackup(_into(bytearray()))))

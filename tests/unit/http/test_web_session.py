@@ -151,6 +151,7 @@ async def test_a_session_that_is_never_kept_ends_in_two_logins(web, transport):
         await transport.perform(ReadTimeState())
     logins = [c for c in web.calls if c.request.method == "POST"]
     assert len(logins) == 2
+    assert "cookie" not in logins[1].request.headers
     with pytest.raises(AuthenticationFailed):
         await transport.perform(ReadTimeState())
     assert len([c for c in web.calls if c.request.method == "POST"]) == 2
