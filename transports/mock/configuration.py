@@ -7,7 +7,7 @@ replication of the shared part, a reset by level, a backup - picks values by wha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from transports.document import Node, Path
@@ -35,6 +35,8 @@ class Schema:
             for length in range(1, len(names) + 1):
                 self._ranks.setdefault(names[:length], len(self._ranks))
         self._found: dict[str, tuple[Item, str]] = {}
+        self._below: dict[tuple[str, ...], tuple[frozenset[str], tuple[str, ...]] | None] = {}
+        self._orders: dict[str, tuple[int, ...]] = {}
 
     def find(self, words: Sequence[str]) -> tuple[Item, str]:
         """The item that the words name and its canonical path. Raises DeviceRefusal."""
@@ -49,8 +51,38 @@ class Schema:
                 raise DeviceRefusal(f"No such configuration item: {' '.join(words)}", cause=2)
         return self._found[key]
 
+    def below(self, words: Sequence[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The patterns below the words, and the paths that are always there.
+
+        Raises DeviceRefusal where the appliance knows no such path.
+        """
+        key = tuple(word.casefold() for word in words)
+        if key not in self._below:
+            patterns: set[str] = set()
+            paths: list[str] = []
+            for item in self.items:
+                given = item.match(words, whole=False)
+                if given is not None:
+                    patterns.add(item.pattern)
+                    paths += [] if item.record else _fixed_paths(item, given)
+            self._below[key] = (frozenset(patterns), tuple(paths)) if patterns else None
+        found = self._below[key]
+        if found is None:
+            raise DeviceRefusal(f"No such configuration item: {' '.join(words)}", cause=2)
+        return found
+
+    def item_at(self, path: str) -> Item:
+        """The item of a canonical path."""
+        found = self._found.get(path.casefold())
+        return found[0] if found is not None else self.find(path.split())[0]
+
     def order(self, path: str) -> tuple[int, ...]:
         """Sorts paths as the appliance lists them."""
+        if path not in self._orders:
+            self._orders[path] = self._order(path)
+        return self._orders[path]
+
+    def _order(self, path: str) -> tuple[int, ...]:
         key: list[int] = []
         names: tuple[str, ...] = ()
         for word in path.split():
@@ -77,6 +109,9 @@ class Configuration:
 
     def get(self, path: str) -> str:
         """The value at a path; its default where nothing was written."""
+        value = self._values.get(path)
+        if value is not None:
+            return value
         item, canonical = self.schema.find(path.split())
         return self._values.get(canonical, item.default)
 
@@ -124,18 +159,12 @@ class Configuration:
 
         Raises DeviceRefusal where the appliance knows no such path.
         """
-        found: dict[str, str] = {}
-        known = False
-        for item in self.schema.items:
-            given = item.match(words, whole=False)
-            if given is None:
-                continue
-            known = True
-            for path in self._paths(item):
-                if item.match(words, whole=False) is not None and _inside(item, path, words):
-                    found[path] = self._values.get(path, item.default)
-        if not known:
-            raise DeviceRefusal(f"No such configuration item: {' '.join(words)}", cause=2)
+        patterns, paths = self.schema.below(words)
+        found = {path: self.get(path) for path in paths}
+        for path, value in self._values.items():
+            item = self.schema.item_at(path)
+            if item.record and item.pattern in patterns and _inside(item, path, words):
+                found[path] = value
         return sorted(found.items(), key=lambda entry: self.schema.order(entry[0]))
 
     def tree(self, words: Sequence[str] = ()) -> Node:
@@ -172,8 +201,8 @@ class Configuration:
         self._values = dict(values)
 
     def _pick(self, wanted: Callable[[Item], bool]) -> dict[str, str]:
-        find = self.schema.find
-        return {p: v for p, v in self._values.items() if wanted(find(p.split())[0])}
+        item_at = self.schema.item_at
+        return {p: v for p, v in self._values.items() if wanted(item_at(p))}
 
     def _drop(self, doomed: Callable[[Item], bool]) -> None:
         for path in self._pick(doomed):
@@ -185,15 +214,14 @@ class Configuration:
         record = " ".join(words[: position + 2])
         return any(p.startswith(f"{record} ") for p in self._values)
 
-    def _paths(self, item: Item) -> Iterator[str]:
-        if item.record:
-            for path in list(self._values):
-                if self.schema.find(path.split())[0] is item:
-                    yield path
-            return
-        ranges = [range(b[0], b[1] + 1) for _, b in item.tokens if b]
-        for indexes in itertools.product(*ranges):
-            yield item.path(indexes)
+
+def _fixed_paths(item: Item, given: Sequence[int | None]) -> list[str]:
+    """All paths of an item that is always there, within the indexes given."""
+    ranges = [range(b[0], b[1] + 1) for _, b in item.tokens if b]
+    for position, index in enumerate(given):
+        if index is not None:
+            ranges[position] = range(index, index + 1)
+    return [item.path(indexes) for indexes in itertools.product(*ranges)]
 
 
 def _inside(item: Item, path: str, words: Sequence[str]) -> bool:

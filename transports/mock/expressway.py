@@ -239,11 +239,11 @@ class Expressway:
         self.fleet.sent(self, text)
         return text
 
-    def status(self) -> Node:
-        """The whole xStatus tree."""
+    def status(self, only: str = "") -> Node:
+        """The xStatus tree; with `only`, just what holds the top-level element of that name."""
         from transports.mock.status import status_tree  # noqa: PLC0415 - status needs this class
 
-        return status_tree(self)
+        return status_tree(self, only)
 
     def open_session(self, dropped: Callable[[], None]) -> int:
         """Register a session; `dropped` is called when the appliance goes down."""

@@ -54,8 +54,7 @@ class Replication:
         for number in (20011, 20014, 20017):
             self._owner.alarms.clear_now(number)
         self._owner.after_configuration()
-        if not self._member.claims_master:
-            self._owner.clock.call_later(self._owner.profile.force_update, self.synchronise)
+        self._owner.clock.call_later(self._owner.profile.force_update, self.synchronise)
 
     def synchronise(self) -> None:
         """One round: find what stands in the way, or copy."""

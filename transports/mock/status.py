@@ -7,6 +7,7 @@ where the profile says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,43 +19,55 @@ if TYPE_CHECKING:
 _EMPTY = ("Pipes", "Policy", "FindMeManager", "B2BUACalls", "Options", "RateLimits")
 
 
-def status_tree(device: Expressway) -> Node:
-    """Everything xStatus shows, below a root named Status."""
+def status_tree(device: Expressway, only: str = "") -> Node:
+    """Everything xStatus shows, below a root named Status.
+
+    With `only`, just the part that holds the top-level element of that name: observers poll single
+    elements often, and the rest need not be made for them.
+    """
     root = Node("Status")
-    _system_unit(root, device)
-    _network(root, device)
-    _put(root, "ExternalManager Status", "Inactive")
+    wanted = only.casefold()
+    for names, part in _PARTS:
+        if not wanted or wanted in names.casefold().split():
+            part(root, device)
+    return root
+
+
+def _plain(*leaves: tuple[str, str]) -> Callable[[Node, Expressway], None]:
+    def part(root: Node, _: Expressway) -> None:
+        for path, value in leaves:
+            root.ensure(path).value = value
+
+    return part
+
+
+def _feedback(root: Node, _: Expressway) -> None:
     for index in (1, 2, 3):
         root.add("Feedback", index=index).add("Status", "Off")
-    _usage(root, device)
+
+
+def _calls(root: Node, device: Expressway) -> None:
     calls = root.add("Calls")
     for call in device.calls.live.values():
         node = calls.add("Call", index=call.number)
         node.add("SerialNumber", call.serial)
         node.add("StartTime", _time(device.clock.date(call.started_at - device.clock.now())))
         node.add("Duration", str(int(device.clock.now() - call.started_at)))
-    _zones(root, device)
-    _alternates(root, device)
-    _links(root, device)
+
+
+def _registrations(root: Node, device: Expressway) -> None:
     registrations = root.add("Registrations")
     for index, alias in device.registrations.items():
         registrations.add("Registration", index=index).add("Alias", alias)
-    _signalling(root, device)
-    _put(root, "Applications Presence Server Status", "Inactive")
-    _put(root, "TURN Server Status", "Inactive")
-    _put(root, "CollaborationEdge Authentication LegacyCred", "False")
+
+
+def _empty(root: Node, _: Expressway) -> None:
     for name in _EMPTY:
         root.add(name)
-    _put(root, "PortUsage Media Range Start", "36000")
-    _put(root, "PortUsage Media Range End", "59999")
-    _put(root, "CDR Service", "off")
-    _put(root, "SystemMetrics Mode", "off")
-    _put(root, "Fips Mode", "off")
-    _put(root, "HTTPProxy Status", "Inactive")
-    _protection(root, device)
-    _warnings(root, device)
+
+
+def _xmpp(root: Node, _: Expressway) -> None:
     root.add("XMPP").add("system-status").add("jabberd").add("status", "Inactive")
-    return root
 
 
 def prune(root: Node, path: Path) -> Node:
@@ -144,11 +157,12 @@ def _network(root: Node, device: Expressway) -> None:
     prefix = "IP DNS Server" if device.profile.dns_servers_below_ip else "DNS Server"
     for index in range(1, 6):
         dns.add("Server", index=index).add("Address", get(f"{prefix} {index} Address"))
-    if where := device.profile.ntp_status_path:
-        _ntp(root, device, where)
 
 
-def _ntp(root: Node, device: Expressway, where: str) -> None:
+def _time_state(root: Node, device: Expressway) -> None:
+    where = device.profile.ntp_status_path
+    if not where:
+        return
     if where == "NTP":
         state = "Active" if device.ntp_synchronized else "Inactive"
         root.add("NTP").attributes = {"status": state}
@@ -266,3 +280,37 @@ def _warnings(root: Node, device: Expressway) -> None:
         node.add("ID", alarm.uuid)
         node.add("Reason", f"{alarm.title} - {alarm.description}")
         node.add("State", "Acknowledged" if alarm.acknowledged else "Unacknowledged")
+
+
+_PARTS: tuple[tuple[str, Callable[[Node, Expressway], None]], ...] = (
+    ("SystemUnit", _system_unit),
+    ("Ethernet IP", _network),
+    ("NTP Time", _time_state),
+    ("ExternalManager", _plain(("ExternalManager Status", "Inactive"))),
+    ("Feedback", _feedback),
+    ("ResourceUsage", _usage),
+    ("Calls", _calls),
+    ("Zones", _zones),
+    ("Alternates", _alternates),
+    ("Links", _links),
+    ("Registrations", _registrations),
+    ("SIP H323", _signalling),
+    ("Applications", _plain(("Applications Presence Server Status", "Inactive"))),
+    ("TURN", _plain(("TURN Server Status", "Inactive"))),
+    (
+        "CollaborationEdge",
+        _plain(("CollaborationEdge Authentication LegacyCred", "False")),
+    ),
+    (" ".join(_EMPTY), _empty),
+    (
+        "PortUsage",
+        _plain(("PortUsage Media Range Start", "36000"), ("PortUsage Media Range End", "59999")),
+    ),
+    ("CDR", _plain(("CDR Service", "off"))),
+    ("SystemMetrics", _plain(("SystemMetrics Mode", "off"))),
+    ("Fips", _plain(("Fips Mode", "off"))),
+    ("HTTPProxy", _plain(("HTTPProxy Status", "Inactive"))),
+    ("IntrusionProtection", _protection),
+    ("Warnings", _warnings),
+    ("XMPP", _xmpp),
+)

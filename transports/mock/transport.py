@@ -75,7 +75,8 @@ class MockTransport:
     async def read_status(self, path: Path) -> Node:
         """The status below the path; an empty root where there is nothing of that name."""
         return await self._exchange(
-            f"xStatus {path}", lambda device: _answer(device, prune(device.status(), path))
+            f"xStatus {path}",
+            lambda device: _answer(device, prune(device.status(path.segments[0].name), path)),
         )
 
     async def read_configuration(self, path: Path) -> Node:

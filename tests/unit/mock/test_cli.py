@@ -158,6 +158,11 @@ def test_help_names_parameters_and_which_are_required(lab):
     ]
 
 
+def test_the_recorded_status_has_no_cluster_words(trio):
+    assert say(trio, "xStatus Alternates") == ["*s Alternates: /", "*s/end", "", "OK"]
+    assert say(trio, "xStatus NTP") == ["Command not recognized."]
+
+
 def test_every_unrecorded_behaviour_is_a_setting_of_the_profile(lab):
     other = lab(
         profile={

@@ -6,6 +6,7 @@ from transports.base import SetPreSharedKey
 from transports.command import Command, Setting
 from transports.mock.virtual_time import run
 
+CLUSTER = "cluster1.example.com"
 A, B, C = "192.0.2.11", "192.0.2.12", "192.0.2.13"
 
 
@@ -52,6 +53,47 @@ def test_a_new_peer_is_unknown_then_failed_then_active(pair):
             assert (await pair.page(name)).database_status == "Active"
         assert pair.alarms("exp3") == set()
         assert pair.witness.violations == []
+
+    run(story())
+
+
+def test_a_corrected_name_or_key_counts_from_the_next_restart(pair):
+    async def story():
+        everyone = ["exp1", "exp2", "exp3"]
+        await pair.save_list("exp1", everyone)
+        await pair.save_list("exp2", everyone)
+        await pair.save_list("exp3", everyone)
+        wrong = Setting.of("Alternates Cluster Name", "cluster2.example.com")
+        await pair.transport("exp3").write([wrong])
+        await pair.restart("exp3")
+        await pair.save_list("exp3", everyone)
+        await pair.wait(600)
+        assert (await pair.words("exp1"))[C] == "Failed"
+        assert 20007 in pair.alarms("exp3")
+        await pair.restart("exp3")
+        await pair.wait(600)
+        assert (await pair.words("exp1"))[C] == "Active"
+
+    run(story())
+
+
+def test_without_pre_shared_keys_too_a_peer_joins_only_by_its_restart(lab):
+    async def story():
+        later = lab(
+            version="X8.11.3",
+            clusters=[{"name": CLUSTER, "members": ["exp1", "exp2"]}],
+        )
+        fields = [Setting.of("Alternates Cluster Name", CLUSTER)]
+        fields += [
+            Setting.of(f"Alternates Peer {n} Address", a) for n, a in enumerate((A, B, C), 1)
+        ]
+        for name in ("exp1", "exp2", "exp3"):
+            await later.transport(name).write(fields)
+        await later.wait(600)
+        assert (await later.words("exp1"))[C] == "Failed"
+        await later.restart("exp3")
+        await later.wait(600)
+        assert (await later.words("exp1"))[C] == "Active"
 
     run(story())
 

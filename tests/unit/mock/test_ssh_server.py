@@ -11,6 +11,7 @@ import pytest
 
 from transports.mock import Fault, FaultKind, Power
 from transports.mock.scenario import REHEARSAL_PASSWORD, ROOT_PASSWORD
+from transports.mock.ssh_admin import LineReader
 from transports.mock.ssh_server import SshServer, serve_ssh
 from transports.mock.web import image
 
@@ -103,6 +104,13 @@ async def test_admin_has_no_command_channel_and_no_files(lab):
         with pytest.raises(asyncssh.ChannelOpenError):
             await connection.start_sftp_client()
         assert (await connection.create_process(term_type="dumb")).stdin is not None
+
+
+def test_lines_end_at_either_line_end_and_never_grow_without_bound():
+    reader = LineReader(10)
+    assert reader.feed(b"one\r\ntwo\nthr\x7fee\rfo") == ["one", "two", "thee"]
+    assert reader.feed(b"ur\n\n") == ["four", ""]
+    assert len(reader.feed(b"x" * 1000 + b"\n")[0]) == 11
 
 
 async def test_an_oversized_line_is_refused_and_the_session_goes_on(lab):
