@@ -1,4 +1,4 @@
-"""The OpenAPI documents: 3.1 from the routes, 3.0 from that.
+"""The OpenAPI documents: 3.1 from the routes, 3.0 from that, and a flat one from that.
 
 Run `python -m app.api.openapi` to write them to openapi/; a test compares what is committed with
 what the code makes. Published converters from 3.1 to 3.0 get this document wrong, so the few
@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.openapi_flow import to_flow
 from app.api.problems import PROBLEMS, example
 from app.api.v1.schemas.problem import Problem, ProblemError
 
@@ -209,13 +210,23 @@ def written(source: Mapping[str, Any]) -> str:
     return json.dumps(source, indent=2, ensure_ascii=False) + "\n"
 
 
+def documents(app: FastAPI) -> dict[str, dict[str, Any]]:
+    """All documents by their file names."""
+    newest = document(app)
+    older = to_3_0(newest)
+    return {
+        "openapi.json": newest,
+        "openapi-3.0.json": older,
+        "openapi-flow.json": to_flow(older),
+    }
+
+
 def write(folder: Path) -> None:
     """Write all documents made from the code into the folder."""
     from app.api.offline import offline_api  # noqa: PLC0415 - only this command needs it
 
-    made = offline_api().openapi()
-    (folder / "openapi.json").write_text(written(made), encoding="utf-8")
-    (folder / "openapi-3.0.json").write_text(written(to_3_0(made)), encoding="utf-8")
+    for name, made in documents(offline_api()).items():
+        (folder / name).write_text(written(made), encoding="utf-8")
 
 
 if __name__ == "__main__":
