@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.ssh.hostile_server import saying, serving, transport_to
@@ -29,11 +29,14 @@ def tokens(line: str) -> list[str]:
     return found
 
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How fast the machine is says nothing about the code."""
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,12}", fullmatch=True)
 values = st.text(max_size=60)
 parameters = st.dictionaries(names, values, max_size=5)
 
 
+@unhurried
 @given(names, parameters)
 def test_a_command_arrives_as_it_was_given_or_not_at_all(name, given_parameters):
     try:
@@ -52,6 +55,7 @@ def test_a_command_arrives_as_it_was_given_or_not_at_all(name, given_parameters)
     assert tokens(line) == expected
 
 
+@unhurried
 @given(st.lists(st.tuples(names, st.none() | st.integers(1, 999)), min_size=1, max_size=5), values)
 def test_a_setting_arrives_as_it_was_given_or_not_at_all(elements, value):
     path = Path(tuple(Segment(name, index) for name, index in elements))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path as File
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transports.errors import CommandRejected, Garbled, ReplyTooLarge, TransportError
@@ -144,7 +144,7 @@ def test_depth_has_a_limit():
         replies.configuration(["*c xConfiguration " + "A " * 65 + ": 1"], max_depth=64)
 
 
-def test_a_thousand_zones_do_not_take_quadratic_time():
+def test_twenty_thousand_zones_are_read():
     lines = [f'*c xConfiguration Zones Zone {n} H323 Mode: "On"' for n in range(1, 20_001)]
     assert len(replies.configuration(lines).children[0].children) == 20_000
 
@@ -211,6 +211,8 @@ def test_an_alarm_text_before_a_proper_block_is_not_its_refusal():
     assert framer.reply().refusal == ""
 
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How fast the machine is says nothing about the code."""
 words = st.sampled_from(
     ["*s A: /", "*s/end", "*r Result (status=OK):", "*r/end", "OK", "", '*c xConfiguration A 1: "x',
      '  B 2: "y"', " C: /", '"', "  (a=b): 1", "Error", "** end", "xStatus A", "A (b:c", "D:",
@@ -224,6 +226,7 @@ pieces = st.lists(
 ends = st.sampled_from([b"\r\n", b"\n", b"\r"])
 
 
+@unhurried
 @given(pieces, ends, st.sampled_from([None, True, False]), st.integers(1, 50))
 def test_whatever_comes_is_read_or_refused(lines, end, echoes, size):
     framer = Framer("xStatus A", echoes=echoes, prompt="> ", max_bytes=100_000)
@@ -233,6 +236,7 @@ def test_whatever_comes_is_read_or_refused(lines, end, echoes, size):
     read_all_ways(framer.reply())
 
 
+@unhurried
 @given(st.binary(max_size=400), st.integers(1, 50))
 def test_any_bytes_are_read_or_refused(data, size):
     framer = Framer("xStatus A", max_bytes=300)

@@ -190,7 +190,7 @@ async def test_silence_after_a_line_times_out_and_a_new_session_serves_the_next(
         process.stdout.write(replies.pop(0))
 
     async with serving(answer) as server:
-        transport = transport_to(server, limits=Limits(reply=0.15))
+        transport = transport_to(server, limits=Limits(reply=0.5))
         with pytest.raises(errors.ReplyTimeout) as caught:
             await transport.read_status(ALTERNATES)
         assert caught.value.sent is None
