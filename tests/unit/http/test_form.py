@@ -12,8 +12,8 @@ from transports.http.web_forms import _outcome
 
 PAGE = """<!DOCTYPE html><html><head><title>Clustering</title>
 <script>document.write("<form action='/evil'><input name=evil>")</script></head><body>
-<!-- a > b <input name=never> -->
-<form method="POST" action="/clustering"><input type="hidden" name="sessionid" value="t&quot;1">
+<form method="POST" action="/clustering"><!-- a > b <input name=never> -->
+<input type="hidden" name="sessionid" value="t&quot;1">
 <table><tr><td><label for=cn>Cluster name:</label></td>
 <td><INPUT ID="cn" NAME='name' value="a&amp;b">
 <tr><td>Configuration master<td><select name=master><option>1<option selected>2<option value=3>three

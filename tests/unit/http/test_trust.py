@@ -1,12 +1,15 @@
 """Who is talked to is proved before anything is said."""
 
+import ssl
+import warnings
+
 import pytest
 
 from tests.unit.http.conftest import PASSWORD, UPTIME, sending, xml_reply
 from transports import http
 from transports.document import Path
 from transports.errors import IdentityChanged, InvalidRequest, Unreachable
-from transports.mock.forms.certificate import self_signed
+from transports.mock.forms.certificate import ServerIdentity, self_signed
 from transports.trust import CaBundle, CertificatePin, HostKeyPin
 
 PATH = Path.parse("SystemUnit Uptime")
@@ -75,6 +78,31 @@ def test_without_usable_trust_there_is_no_transport(endpoint, trust):
         http.create(endpoint(trust=trust))
 
 
+async def test_old_tls_is_spoken_only_where_the_endpoint_says_so(
+    endpoint, identity, monkeypatch, scripted
+):
+    make = ServerIdentity.server_context
+
+    def old(self):
+        context = make(self)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        return context
+
+    monkeypatch.setattr(ServerIdentity, "server_context", old)
+    server = await scripted(sending(xml_reply(UPTIME)))
+    with pytest.raises(Unreachable):
+        await http.create(endpoint(server.port)).read_status(PATH)
+    transport = http.create(endpoint(server.port, options={"legacy_tls": "true"}))
+    assert (await transport.read_status(PATH)).name == "Status"
+    await transport.close()
+    pem = await http.probe_certificate("127.0.0.1", server.port, 2.0)
+    assert CertificatePin(pem) == CertificatePin(identity.certificate_pem)
+
+
 async def test_enrolment_sees_the_certificate_and_sends_nothing(scripted, identity):
     server = await scripted(sending(b""))
     pem = await http.probe_certificate("127.0.0.1", server.port, 2.0)
@@ -105,8 +133,6 @@ def _signed_by(authority, address):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-
-    from transports.mock.forms.certificate import ServerIdentity
 
     key = ec.generate_private_key(ec.SECP256R1())
     ca = x509.load_pem_x509_certificate(authority.certificate_pem.encode())
