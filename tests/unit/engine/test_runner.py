@@ -59,6 +59,20 @@ def test_a_step_is_looked_at_then_acted_on_then_looked_at_again() -> None:
     assert job.steps[1].outcome == "acted"
 
 
+def test_what_was_seen_before_the_act_is_not_overwritten_by_later_looks() -> None:
+    uptime = iter([5000, 3, 4, 5])
+
+    async def look(context: StepContext) -> Look:
+        seen = {"uptime": next(uptime)}
+        return Look(met=seen["uptime"] == 5, seen=seen)
+
+    bench = Bench()
+    handler = Handler("boot", look, bench.peer.act)
+    job = carry(Bench(handlers={"boot": handler}), step("a", "boot"))
+    assert job.steps[0].before == {"uptime": 5000}
+    assert job.steps[0].seen == {"uptime": 5}
+
+
 def test_events_tell_the_whole_job_without_gaps() -> None:
     bench = Bench()
 
