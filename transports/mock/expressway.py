@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from transports.document import Node
 from transports.mock.accounts import Accounts, IntrusionProtection, Login
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transports.mock.fleet import Fleet
 
 
+T = TypeVar("T")
 FACTORY_ADDRESS = "192.168.0.100"
 """The LAN 1 address of an appliance whose IP configuration was not kept; unverified."""
 
@@ -83,7 +84,7 @@ class Expressway:
         self.certificates: dict[str, str] = {"server": "default", "ca": "default"}
         self.registrations: dict[int, str] = {}
         self.backups: list[BackupFile] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.ntp_reachable = True
         self._ntp_since = -3600.0
         self._sessions: dict[int, Callable[[], None]] = {}
@@ -212,9 +213,20 @@ class Expressway:
             except ConnectionResetError:
                 return
 
-        task = asyncio.get_running_loop().create_task(install())
+        self.in_background(install())
+
+    def in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Something the appliance carries on with by itself."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Whoever waits for the task sees its error; nobody has to.
+            task.exception()
 
     def purge_cluster_database(self) -> None:
         """The root shell's `clusterdb_destroy_and_purge_data.sh`: all configuration is lost."""

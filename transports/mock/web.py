@@ -6,6 +6,7 @@ page validates its own form and refuses with the sentence it would show.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -167,6 +168,12 @@ class WebInterface:
         version = line.removeprefix(_IMAGE_MAGIC).decode("ascii", "replace")
         if not release(version):
             raise DeviceRefusal("The software image is not valid")
+        # The appliance goes on by itself, whether or not the caller stays to see it.
+        return await asyncio.shield(device.in_background(self._install(version)))
+
+    async def _install(self, version: str) -> str:
+        device = self._device
+        start = device.booted_at
         device.installing = True
         device.changed("installing")
         device.fleet.reconsider(device)
@@ -174,7 +181,7 @@ class WebInterface:
             await device.clock.sleep(device.profile.install)
         finally:
             device.installing = False
-        if not device.up:
+        if not device.up or device.booted_at != start:
             raise ConnectionResetError
         device.pending_version = version
         device.alarms.want(15022, wanted=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
@@ -28,6 +29,7 @@ from transports.errors import (
     Banned,
     Busy,
     CommandRejected,
+    ConnectionLost,
     InvalidRequest,
     NotSupported,
     Unreachable,
@@ -178,6 +180,45 @@ def test_new_software_is_used_after_a_reboot_and_not_after_a_restart(lab):
         await transport.run(Command("Boot"))
         await one.wait(320)
         assert (await transport.read_status(VERSION)).get(VERSION) == "X8.2.1"
+
+    run(story())
+
+
+def test_an_installation_goes_on_when_the_caller_is_gone(lab):
+    async def story():
+        one = lab()
+
+        async def pieces():
+            yield image("X8.2.1")
+
+        work = one.transport("exp1").perform(InstallSoftware("i.tar.gz", pieces))
+        task = asyncio.ensure_future(work)
+        await one.wait(60)
+        task.cancel()
+        assert one["exp1"].installing
+        await one.wait(400)
+        assert not one["exp1"].installing
+        assert one["exp1"].pending_version == "X8.2.1"
+
+    run(story())
+
+
+def test_an_installation_does_not_survive_a_reboot(lab):
+    async def story():
+        one = lab()
+
+        async def pieces():
+            yield image("X8.2.1")
+
+        work = one.transport("exp1").perform(InstallSoftware("i.tar.gz", pieces))
+        task = asyncio.ensure_future(work)
+        await one.wait(60)
+        await one.transport("exp1").run(Command("Boot"))
+        with pytest.raises(ConnectionLost):
+            await task
+        await one.wait(900)
+        assert one["exp1"].version == "X8.2"
+        assert one["exp1"].pending_version == ""
 
     run(story())
 
