@@ -319,6 +319,21 @@ async def test_a_wrong_password_costs_one_attempt_on_the_appliance(open_lab):
     assert lab.device.protection.categories["web-auth"].total_fails == 1
 
 
+@pytest.mark.parametrize(("access", "forms"), [("AccessAPI", False), ("AccessWeb", True)])
+async def test_an_account_without_access_is_declined_there_and_not_asked_again(
+    open_lab, access, forms
+):
+    machines = [{"name": "exp1", "address": "192.0.2.11", "accounts": ["alice"]}]
+    lab = await open_lab({"expressways": machines}, username="alice")
+    lab.device.configuration.put(f"Authentication Account Admin Account 1 {access}", "Off")
+    for _ in range(2):
+        asked = (
+            lab.transport.perform(ReadTimeState()) if forms else lab.transport.read_status(UPTIME)
+        )
+        with pytest.raises(AuthenticationFailed):
+            await asked
+
+
 async def test_both_channels_at_once_still_send_a_wrong_password_once(open_lab):
     lab = await open_lab({"rate": 20.0}, password="wrong")
     asked = (

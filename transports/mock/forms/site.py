@@ -24,6 +24,7 @@ from transports.mock.web import ClusteringForm, WebInterface
 COOKIES = ("SHARPID", "tandberg_login")
 """The cookies of a session as tools in the field send them (facts 7)."""
 MAX_SESSIONS = 100
+_ACCOUNT = "Authentication Account Admin Account"
 _DOCUMENTS = {
     "/status.xml": "/Status",
     "/configuration.xml": "/Configuration",
@@ -123,7 +124,10 @@ class Site:
     # The XML API
 
     def _plan_xml(self, request: HttpRequest, client: str) -> Planned | HttpResponse:
-        if not self._basic(request, client):
+        user = self._basic(request, client)
+        if user is not None and not self._may(user, "AccessAPI"):
+            return _error(403, "Forbidden")
+        if user is None:
             body = pages.http_error(401, "Authorization Required").encode()
             challenge = ("WWW-Authenticate", 'Basic realm="TANDBERG VCS"')
             return HttpResponse(401, body, "text/html; charset=iso-8859-1", (challenge,))
@@ -143,15 +147,24 @@ class Site:
             return _xml(xml_documents.xpath_error("Status", str(error)))
         return Planned(act.occasion, request, act)
 
-    def _basic(self, request: HttpRequest, client: str) -> bool:
+    def _basic(self, request: HttpRequest, client: str) -> str | None:
+        """The user whose right password the request carries."""
         scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
         if scheme.casefold() != "basic":
-            return False
+            return None
         try:
             user, _, password = base64.b64decode(encoded).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            return False
-        return self._allowed(user, password, client)
+            return None
+        return user if self._allowed(user, password, client) else None
+
+    def _may(self, user: str, access: str) -> bool:
+        """Whether the account has `AccessAPI` or `AccessWeb`; the default account has both."""
+        get = self._device.configuration.get
+        for index in self._device.configuration.records(_ACCOUNT):
+            if get(f"{_ACCOUNT} {index} Name") == user:
+                return get(f"{_ACCOUNT} {index} {access}") != "Off"
+        return True
 
     def _allowed(self, user: str, password: str, client: str) -> bool:
         outcome = self._device.log_in(user, password, client=client, category="web-auth")
@@ -168,7 +181,8 @@ class Site:
         fields, _ = request.form()
         pressed = "submitButton" in fields or "submitbutton" in fields
         user = fields.get("username", "")
-        if not pressed or not self._allowed(user, fields.get("password", ""), client):
+        allowed = pressed and self._allowed(user, fields.get("password", ""), client)
+        if not allowed or not self._may(user, "AccessWeb"):
             return self._html(pages.login(path, pages.failed("Log-in failed")))
         self._forget_old()
         key = secrets.token_hex(16)
