@@ -107,9 +107,9 @@ class ClusterMember:
             }
             self.met &= set(saved.listed)
             if last.listed and not saved.listed and self._owner.profile.clearing_peers_resets:
-                self._owner.factory_wipe_pending = True
+                self._owner.supply.reset_pending = True
             elif saved.listed:
-                self._owner.factory_wipe_pending = False
+                self._owner.supply.reset_pending = False
         if self._needs_restart(saved, last):
             self._owner.alarms.want(20007, wanted=True)
         elif saved.listed == self._applied.listed == () or saved == self._applied:

@@ -8,18 +8,18 @@ change to its fleet, which is how the witness sees everything.
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transports.document import Node
 from transports.mock.accounts import Accounts, IntrusionProtection, Login
-from transports.mock.alarms import RESTART_REQUIRED, AlarmBoard
+from transports.mock.alarms import AlarmBoard
 from transports.mock.backup import BackupFile
 from transports.mock.calls import Calls
 from transports.mock.clustering import ClusterMember
 from transports.mock.configuration import Configuration, DeviceRefusal
 from transports.mock.faults import FaultKind
+from transports.mock.power import Power, PowerCycle
 from transports.mock.profile import DeviceProfile
 from transports.mock.schema import Item
 
@@ -28,17 +28,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-FACTORY_ADDRESS = "192.168.0.100"
-"""The LAN 1 address of an appliance whose IP configuration was not kept; unverified."""
 
 
-class Power(enum.StrEnum):
-    """Whether the appliance can be talked to."""
-
-    ON = "on"
-    RESTARTING = "restarting"
-    OFF = "off"
-    RESETTING = "factory-resetting"
+__all__ = ["Expressway", "Power"]
 
 
 class Expressway:
@@ -63,13 +55,9 @@ class Expressway:
         self.profile: DeviceProfile = fleet.profile
         self.version = version or self.profile.version
         self.clock = fleet.clock
-        self.power = Power.ON
         self.booted_at = -7200.0
-        self.restarts = 0
         self.pending_version = ""
         self.installing = False
-        self.factory_wipe_pending = False
-        self.rebooting_until = 0.0
         self.configuration = Configuration(self.profile)
         self.configuration.put("Ethernet 1 IP V4 Address", address)
         self.configuration.put("SystemUnit Name", name)
@@ -79,6 +67,7 @@ class Expressway:
         self.accounts = Accounts(self.protection, self._account_names)
         self.calls = Calls(self.clock, self.changed, self._calls_endless)
         self.alarms = AlarmBoard(self.clock, self.profile, self.changed, self._alarm_sticks)
+        self.supply = PowerCycle(self)
         self.cluster = ClusterMember(self)
         self.lync_b2bua = False
         self.certificates: dict[str, str] = {"server": "default", "ca": "default"}
@@ -91,6 +80,16 @@ class Expressway:
         self._session_number = 0
 
     # What it is
+
+    @property
+    def power(self) -> Power:
+        """Whether it can be talked to, and if not, why."""
+        return self.supply.state
+
+    @property
+    def restarts(self) -> int:
+        """How often it was restarted since the fleet was made."""
+        return self.supply.restarts
 
     @property
     def option_keys(self) -> tuple[str, ...]:
@@ -137,7 +136,7 @@ class Expressway:
             self._ntp_since = self.clock.now()
         self.ntp_reachable = reachable
         self.changed("ntp")
-        self.clock.call_later(self.profile.ntp_sync, self._look_around)
+        self.clock.call_later(self.profile.ntp_sync, self.cluster.settings_changed)
 
     # What changes it
 
@@ -162,23 +161,19 @@ class Expressway:
         return outcome
 
     def restart(self, *, reboot: bool) -> None:
-        """Go down in a moment and come back. `reboot`: the whole system, not only its services."""
-        if self.power is not Power.ON:
-            raise DeviceRefusal("The system is restarting", cause=9)
-        duration = self.profile.reboot if reboot else self.profile.restart
-        self.clock.call_later(
-            self.profile.shutdown_delay, lambda: self._go_down(duration, reboot=reboot)
-        )
+        """Go down in a moment and come back. Raises DeviceRefusal while not up.
+
+        `reboot`: the whole system, not only its services.
+        """
+        self.supply.restart(reboot=reboot)
 
     def lose_power(self) -> None:
         """The plug is pulled."""
-        self._down(Power.OFF, "power lost")
+        self.supply.lose()
 
     def gain_power(self) -> None:
         """The plug is put back; it starts as after a reboot."""
-        if self.power is Power.OFF:
-            self._down(Power.RESTARTING, "power back")
-            self.clock.call_later(self.profile.reboot, lambda: self._come_up(reboot=True))
+        self.supply.gain()
 
     def wipe(self, how: str) -> None:
         """Tell the fleet that configuration is about to be destroyed; called before the act."""
@@ -197,8 +192,7 @@ class Expressway:
     def factory_reset(self, *, keep: frozenset[str] = frozenset()) -> None:
         """The root shell's `factory-reset`; `keep`: option-keys, ip, passwords."""
         self.wipe("factory reset")
-        self._down(Power.RESETTING, "factory reset started")
-        self.clock.call_later(self.profile.factory_reset, lambda: self._reborn(keep))
+        self.supply.factory_reset(keep)
 
     def start_installing(self, data: bytes, mark: Callable[[str], None]) -> None:
         """An image was put in place in /tmp: install it in the background (facts 7)."""
@@ -269,6 +263,12 @@ class Expressway:
         """Forget a session that ended by itself."""
         self._sessions.pop(number, None)
 
+    def drop_sessions(self) -> None:
+        """Everybody who is connected is cut off."""
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for dropped in sessions:
+            dropped()
+
     # How it goes on
 
     def _account_names(self) -> list[str]:
@@ -294,73 +294,3 @@ class Expressway:
         if item.shared:
             self.cluster.edited_locally()
         self.after_configuration()
-
-    def _look_around(self) -> None:
-        self.cluster.settings_changed()
-
-    def _go_down(self, duration: float, *, reboot: bool) -> None:
-        if self.power is not Power.ON:
-            return
-        self.restarts += 1
-        if self.restarts % self.profile.disk_check_every == 0:
-            duration += self.profile.disk_check
-        self._down(Power.RESTARTING, "restarting")
-        fault = self.fleet.faults.strike(FaultKind.RESTART_HANGS, self.name)
-        if fault is not None and fault.value == 0:
-            return
-        duration += fault.value if fault else 0.0
-        self.rebooting_until = self.clock.now() + duration
-        self.clock.call_later(duration, lambda: self._come_up(reboot=reboot))
-
-    def _down(self, power: Power, what: str) -> None:
-        self.power = power
-        self.installing = False
-        sessions, self._sessions = list(self._sessions.values()), {}
-        for dropped in sessions:
-            dropped()
-        self.calls.drop_all()
-        self.registrations.clear()
-        self.changed(what)
-        self.fleet.reconsider(self)
-
-    def _come_up(self, *, reboot: bool) -> None:
-        if self.power is not Power.RESTARTING:
-            return
-        if self.pending_version and (reboot or self.profile.restart_activates_upgrade):
-            self.version, self.pending_version = self.pending_version, ""
-        if self.factory_wipe_pending:
-            self.factory_wipe_pending = False
-            self.wipe("factory reset after clearing all peers")
-            self._reborn(frozenset({"ip", "option-keys", "passwords"}))
-            return
-        self.configuration.put("SystemUnit Maintenance Mode", "Off")
-        self._boot("started")
-
-    def _boot(self, what: str) -> None:
-        self.power = Power.ON
-        self.booted_at = self.clock.now()
-        self.alarms.reset()
-        for number in RESTART_REQUIRED:
-            self.alarms.clear_now(number)
-        self.address = self.configuration.get("Ethernet 1 IP V4 Address")
-        self.cluster.boot()
-        self.clock.call_later(self.profile.ntp_sync + 1, self._look_around)
-        self.changed(what)
-
-    def _reborn(self, keep: frozenset[str]) -> None:
-        old = self.configuration
-        fresh = Configuration(self.profile)
-        kept = ["Option "] if "option-keys" in keep else []
-        kept += ["Ethernet ", "IP Gateway"] if "ip" in keep else []
-        for path, value in old.values().items():
-            if path.startswith(tuple(kept)):
-                fresh.put(path, value)
-        if "ip" not in keep:
-            fresh.put("Ethernet 1 IP V4 Address", FACTORY_ADDRESS)
-        self.configuration = fresh
-        self.lync_b2bua = False
-        self.accounts.passwords.clear()
-        if "passwords" not in keep:
-            self.accounts.reset_passwords()
-        self.cluster.forget()
-        self._boot("factory defaults")

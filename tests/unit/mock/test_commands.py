@@ -82,10 +82,33 @@ def test_a_boot_drops_calls_ends_maintenance_and_takes_its_time(lab):
     run(story())
 
 
+def test_a_power_cut_takes_the_place_of_whatever_was_due(lab):
+    async def story():
+        one = lab()
+        device = one["exp1"]
+        await one.restart("exp1", wait=100)
+        device.lose_power()
+        await one.wait(500)
+        assert device.power is Power.OFF, "the restart that was under way does not end it"
+        device.gain_power()
+        await one.wait(200)
+        device.gain_power()
+        await one.wait(200)
+        assert not device.up, "it starts anew"
+        await one.wait(101)
+        assert device.up
+        device.factory_reset()
+        device.lose_power()
+        await one.wait(2000)
+        assert device.power is Power.OFF
+
+    run(story())
+
+
 def test_every_thirtieth_restart_checks_the_disk(lab):
     async def story():
         one = lab()
-        one["exp1"].restarts = 29
+        one["exp1"].supply.restarts = 29
         await one.restart("exp1", wait=700)
         assert not one["exp1"].up
         await one.wait(100)
