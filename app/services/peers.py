@@ -172,17 +172,18 @@ class PeersService:
             peer_id=peer_id,
         )
 
-    async def view(self, peer_id: str) -> View:
-        """The peer's answers, or why there are none; never longer than the limit."""
+    async def view(self, peer_id: str, limit: float | None = None) -> View:
+        """The peer's answers, or why there are none; never longer than the limit (seconds)."""
+        limit = self.observation_limit if limit is None else min(limit, self.observation_limit)
         try:
-            async with asyncio.timeout(self.observation_limit):
+            async with asyncio.timeout(limit):
                 return await self.appliances.observe(peer_id)
         except TimeoutError:
             return NotObserved(
                 peer_id=peer_id,
                 observed_at=self.clock.now(),
                 code="peer-slow",
-                detail=f"the peer did not answer everything within {self.observation_limit:g} s",
+                detail=f"the peer did not answer everything within {limit:g} s",
                 remedy="see whether the peer is busy or restarting, then ask again",
             )
 

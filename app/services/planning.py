@@ -29,6 +29,9 @@ from app.services.records import Once, Outcome, RegisteredCluster, StoredPlan
 
 SIDE_BY_SIDE = 16
 """How many peers are asked at the same time."""
+OTHERS_LIMIT = 15.0
+"""Seconds for a registered peer that the plan does not touch: asked because the guide asks about
+other Expressways (NEW-O-01), and a dead one among them must not hold up every plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +122,31 @@ class PlanningService:
             everybody = {entry.peer.id: entry.peer for entry in await tx.peers.all()}
             memberships = await tx.clusters.memberships()
         self._know(procedure.named_peers(parameters), everybody, parameters)
+        involved = self._involved(registered, procedure, parameters)
         return Situation(
             cluster=registered.cluster,
             peers=everybody,
-            views=await self._views(everybody),
+            views=await self._views(everybody, involved),
             capabilities={
-                peer_id: await self.appliances.capabilities(peer_id)
-                for peer_id in self._involved(registered, procedure, parameters)
+                peer_id: await self.appliances.capabilities(peer_id) for peer_id in involved
             },
             memberships=memberships,
         )
 
-    async def _views(self, everybody: Mapping[str, Peer]) -> dict[str, View]:
+    async def _views(
+        self, everybody: Mapping[str, Peer], involved: tuple[str, ...]
+    ) -> dict[str, View]:
         places = asyncio.Semaphore(SIDE_BY_SIDE)
 
         async def view(peer_id: str) -> View:
             async with places:
-                return await self.peers.view(peer_id)
+                limit = None if peer_id in involved else OTHERS_LIMIT
+                return await self.peers.view(peer_id, limit)
 
+        # The peers of the plan first: the others may fill all places for a while.
+        order = [*involved, *(peer_id for peer_id in everybody if peer_id not in involved)]
         async with asyncio.TaskGroup() as tasks:
-            asked = {peer_id: tasks.create_task(view(peer_id)) for peer_id in everybody}
+            asked = {peer_id: tasks.create_task(view(peer_id)) for peer_id in order}
         return {peer_id: task.result() for peer_id, task in asked.items()}
 
     @staticmethod

@@ -66,6 +66,22 @@ async def test_other_registered_peers_are_observed_too(
     assert sorted(world.appliances.asked) == sorted([peer["id"], other["id"]])
 
 
+async def test_a_peer_elsewhere_that_hangs_does_not_hold_up_the_plan(
+    world: World, cluster: Any, peer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await world.peer("exp2", "192.0.2.12")
+    answer = type(world.appliances).observe
+
+    async def observe(self: Any, peer_id: str) -> Any:
+        if peer_id == other["id"]:
+            await asyncio.Event().wait()
+        return await answer(self, peer_id)
+
+    monkeypatch.setattr(type(world.appliances), "observe", observe)
+    monkeypatch.setattr("app.services.planning.OTHERS_LIMIT", 0.02)
+    assert (await world.plan(cluster, peer_id=peer["id"])).status_code == 201
+
+
 async def test_an_unknown_peer_is_named_by_its_pointer(
     world: World, cluster: Any, peer: Any
 ) -> None:
