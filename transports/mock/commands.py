@@ -172,7 +172,17 @@ def _admin_account_add(device: Expressway, values: dict[str, str]) -> Mapping[st
 
 
 def _admin_account_delete(device: Expressway, values: dict[str, str]) -> Mapping[str, str]:
-    delete_admin_account(device, values["Name"])
+    wanted = device.profile.account_deleted_by
+    if wanted not in values:
+        raise DeviceRefusal(f"Missing parameter: {wanted}", cause=10)
+    if len(values) > 1:
+        raise DeviceRefusal("Unknown parameter", cause=12)
+    name = values[wanted]
+    if wanted == "AdminAccountId":
+        if int(name) not in device.configuration.records(_ACCOUNT):
+            raise DeviceRefusal("No such account", cause=16)
+        name = device.configuration.get(f"{_ACCOUNT} {name} Name")
+    delete_admin_account(device, name)
     return {}
 
 
@@ -280,7 +290,14 @@ _ALL = (
             Parameter("Enabled", _ON_OFF, required=False),
         ),
     ),
-    KnownCommand("AdminAccountDelete", _admin_account_delete, (Parameter("Name"),)),
+    KnownCommand(
+        "AdminAccountDelete",
+        _admin_account_delete,
+        (
+            Parameter("Name", required=False),
+            Parameter("AdminAccountId", Space(numbers=(1, 100)), required=False),
+        ),
+    ),
     KnownCommand(
         "ZoneAdd",
         _zone_add,

@@ -89,6 +89,8 @@ class DeviceProfile:
     database_failed: str = "Failed"
     database_standalone: str = ""
     has_restart_command: bool = False
+    account_deleted_by: str = "Name"
+    """The parameter of AdminAccountDelete: `Name` (X15) or `AdminAccountId` (X4); unverified."""
     accepts_misspelt_default_value_set: bool = False
     ntp_alarm: int = 20010
     """The number of the alarm "the NTP server is unreachable": 20010 or 20013, unverified."""
@@ -108,6 +110,8 @@ class DeviceProfile:
     def __post_init__(self) -> None:
         if self.restart_alarm_for not in {"additions", "any-change", "own-membership"}:
             raise ValueError("restart_alarm_for: additions, any-change or own-membership")
+        if self.account_deleted_by not in {"Name", "AdminAccountId"}:
+            raise ValueError("account_deleted_by: Name or AdminAccountId")
         if self.ntp_status_path not in {"", "NTP", "Time"}:
             raise ValueError("ntp_status_path: empty, NTP or Time")
 

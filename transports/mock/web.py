@@ -18,6 +18,7 @@ from transports.mock.profile import release
 from transports.mock.schema import is_address
 
 MAX_PEERS = 6
+_BACKUPS_KEPT = 20
 _IMAGE_MAGIC = b"EXPRESSWAY-IMAGE "
 
 
@@ -137,7 +138,7 @@ class WebInterface:
             values=device.configuration.values(),
             password=password,
         )
-        device.backups.append(made)
+        device.backups = [*device.backups[-_BACKUPS_KEPT + 1 :], made]
         device.changed("backup")
         return made
 

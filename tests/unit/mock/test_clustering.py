@@ -197,6 +197,72 @@ def test_what_stands_in_the_way_of_replication_is_raised_and_clears(trio, amiss,
     run(story())
 
 
+def test_an_upgrade_suspends_replication_and_each_side_says_so(trio):
+    async def story():
+        trio["exp1"].version = "X8.2.1"
+        trio.fleet.reconsider(trio["exp1"])
+        await trio.wait(130)
+        assert 20008 in trio.alarms("exp1")
+        assert 20014 in trio.alarms("exp2")
+        for name in ("exp2", "exp3"):
+            trio[name].version = "X8.2.1"
+            trio.fleet.reconsider(trio[name])
+        await trio.wait(600)
+        assert {n for e in trio.fleet for n in e.alarms.raised} == set(), "within ten minutes"
+
+    run(story())
+
+
+def test_a_primary_that_is_away_is_missed(trio):
+    async def story():
+        trio["exp1"].lose_power()
+        await trio.wait(130)
+        assert 20016 in trio.alarms("exp2")
+        trio["exp1"].gain_power()
+        await trio.wait(600)
+        assert trio.alarms("exp2") == set()
+
+    run(story())
+
+
+def test_a_list_without_oneself_and_a_missing_name_are_invalid(lab):
+    async def story():
+        one = lab(expressways=[{"name": "exp1", "address": A, "peers": [B]}])
+        await one.wait(1)
+        assert {20003, 20019} <= one.alarms("exp1")
+        transport = one.transport("exp1")
+        await transport.write(
+            [
+                Setting.of("Alternates Peer 1 Address", A),
+                Setting.of("Alternates Cluster Name", CLUSTER),
+            ]
+        )
+        await one.wait(60)
+        assert {20003, 20019} & one.alarms("exp1") == set()
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("wish", "added", "removed"),
+    [("additions", True, False), ("any-change", True, True), ("own-membership", False, False)],
+)
+def test_which_list_changes_ask_members_for_a_restart_is_a_setting(lab, wish, added, removed):
+    async def story():
+        one = lab(
+            profile={"restart_alarm_for": wish},
+            clusters=[{"name": CLUSTER, "key": "Key-1234", "members": ["exp1", "exp2"]}],
+        )
+        await one.save_list("exp1", ["exp1", "exp2", "exp3"], key="Key-1234")
+        await one.wait(1)
+        assert (20007 in one.alarms("exp1")) is added
+        await one.save_list("exp2", ["exp1"], key="Key-1234")
+        await one.wait(1)
+        assert (20007 in one.alarms("exp2")) is removed
+
+    run(story())
+
+
 def test_two_primaries_are_a_mismatch_until_all_agree(trio):
     async def story():
         master = Setting.of("Alternates ConfigurationMaster", "2")

@@ -158,6 +158,22 @@ def test_accounts_zones_and_option_keys_come_and_go(lab):
     run(story())
 
 
+def test_accounts_may_be_deleted_by_number_instead(lab):
+    async def story():
+        one = lab(
+            profile={"account_deleted_by": "AdminAccountId"},
+            expressways=[{"name": "exp1", "address": "192.0.2.11", "accounts": ["bob", "eve"]}],
+        )
+        transport = one.transport("exp1")
+        for wrong in ({"Name": "bob"}, {"AdminAccountId": "7"}, {}):
+            with pytest.raises(CommandRejected):
+                await transport.run(Command("AdminAccountDelete", wrong))
+        await transport.run(Command("AdminAccountDelete", {"AdminAccountId": "1"}))
+        assert one["exp1"].accounts.names() == ["admin", "eve"]
+
+    run(story())
+
+
 def test_a_changed_address_is_in_force_after_the_restart(lab):
     async def story():
         one = lab()
