@@ -47,7 +47,8 @@ class Rules:
     reap: float = 0.5
     sweep: float = 5.0
     late: float = 3.0
-    """A job due for so long without a wake-up gets one."""
+    """A job due for so long without a wake-up gets one; one whose wake-up was fetched and led to
+    nothing (its worker died before it claimed the job) after ten times as long."""
 
 
 _BEAT = """
@@ -75,7 +76,9 @@ select job.id from job
 where holds and owner is null and wake_at < clock_timestamp() - make_interval(secs => %(late)s)
     and not exists (
         select 1 from procrastinate_jobs as wake
-        where wake.queueing_lock = 'job:' || job.id and wake.status = 'todo')
+        where wake.queueing_lock = 'job:' || job.id and (wake.status = 'todo'
+            or (wake.status = 'doing'
+                and job.wake_at > clock_timestamp() - make_interval(secs => %(late)s * 10))))
 order by wake_at limit 500
 """
 _BEHIND = """
