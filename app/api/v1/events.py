@@ -12,7 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from app.api.dependencies import JobsReader, ServicesOf
 from app.api.problems import responses
-from app.api.v1.schemas.jobs import BackupList, EventList, backup_read, event_read
+from app.api.v1.schemas.job_reading import backup_read, event_read
+from app.api.v1.schemas.jobs import BackupList, EventList
 from app.api.v1.schemas.words import IDENTIFIER, JobId
 from app.domain.job import Event
 from app.services.bundle import Services

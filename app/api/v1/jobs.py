@@ -18,6 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.marks import come_back
 from app.api.problems import responses
+from app.api.v1.schemas.job_reading import cancel_preview, job_read, job_result, job_summary
 from app.api.v1.schemas.jobs import (
     AttestCreate,
     CancelCreate,
@@ -25,10 +26,6 @@ from app.api.v1.schemas.jobs import (
     JobList,
     JobRead,
     JobResult,
-    cancel_preview,
-    job_read,
-    job_result,
-    job_summary,
 )
 from app.api.v1.schemas.words import IDENTIFIER, LINE, STEP_KEY, JobId
 from app.domain.job import JobState

@@ -15,7 +15,8 @@ from app.api import links
 from app.api.dependencies import ClustersReader, JobsRunner, MaybeOnce, RequiredOnce, ServicesOf
 from app.api.marks import come_back, created
 from app.api.problems import responses
-from app.api.v1.schemas.jobs import JobRead, job_read
+from app.api.v1.schemas.job_reading import job_read
+from app.api.v1.schemas.jobs import JobRead
 from app.api.v1.schemas.plans import PlanRead, plan_read
 from app.api.v1.schemas.starting import (
     Bodies,
