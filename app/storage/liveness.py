@@ -204,8 +204,9 @@ class Liveness:
         for row in lost:
             if row["owner"] == self._name and row["id"] in self._running():
                 continue
-            log.warning("job %s is taken from worker %s", row["id"], row["owner"])
-            await self._journal.reclaim(row["id"], Lease(row["id"], row["owner"], row["epoch"]))
+            lease = Lease(row["id"], row["owner"], row["epoch"])
+            if await self._journal.reclaim(row["id"], lease) is not None:
+                log.warning("job %s was taken from worker %s", row["id"], row["owner"])
 
     async def _sweep(self) -> None:
         for row in await self._rows(_DUE, late=self._rules.late):
