@@ -13,6 +13,7 @@ Layout below `<data folder>/postgres` (not writable for the server's user where 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
@@ -72,6 +73,7 @@ class EmbeddedPostgres:
         self._in_use = FileLock(self._folder / "postgres.in-use")
         self._user: ServerUser
         self._binaries: Binaries
+        self._socket: Path
 
     async def __aenter__(self) -> str:
         try:
@@ -110,6 +112,7 @@ class EmbeddedPostgres:
             if self._in_use.take_alone():
                 try:
                     await self._stop()
+                    _remove_socket_folder(self._socket, self._home)
                 finally:
                     self._in_use.release()
 
@@ -119,7 +122,7 @@ class EmbeddedPostgres:
         data = self._home / "data"
         self._user = user
         self._binaries = await asyncio.to_thread(find_binaries, self._home, user, _written_by(data))
-        socket = self._socket_folder(user)
+        socket = self._socket = self._socket_folder(user)
         url = _url(socket)
         alone = self._in_use.take_alone()
         self._in_use.release()
@@ -301,6 +304,13 @@ def _may_serve(pid: int, data: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").readlink() == data.resolve()
     except OSError:
         return True
+
+
+def _remove_socket_folder(socket: Path, home: Path) -> None:
+    """Leave nothing of ours in the machine's temporary folder."""
+    if socket.parent != home:
+        with contextlib.suppress(OSError):
+            socket.rmdir()
 
 
 def _filled(folder: Path) -> bool:

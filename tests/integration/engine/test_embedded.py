@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -26,6 +27,10 @@ async def ask(url: str, query: str) -> object:
 
 async def started_at(url: str) -> object:
     return await ask(url, "select pg_postmaster_start_time()")
+
+
+def mode(folder: Path) -> int | None:
+    return stat.S_IMODE(folder.stat().st_mode) if folder.exists() else None
 
 
 def pid_of(folder: Path) -> int:
@@ -74,6 +79,9 @@ async def test_a_deep_folder_is_no_trouble(open_folder: Path) -> None:
     deep = open_folder / ("x" * 60) / ("it's $HOME " * 6)
     async with EmbeddedPostgres(deep) as url:
         assert await ask(url, "select 1") == 1
+        socket = Path(unquote(url.partition("host=")[2]))
+        assert mode(socket) == 0o700
+    assert mode(socket) is None
 
 
 @pytest.mark.parametrize(
@@ -115,7 +123,7 @@ async def test_no_folder_is_opened_to_others_for_the_servers_user(
     private.mkdir(mode=0o700)
     async with EmbeddedPostgres(private / "data") as url:
         assert await ask(url, "select 1") == 1
-    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert mode(private) == 0o700
     assert (private / "data" / "postgres").resolve().parent == elsewhere
 
 
