@@ -254,12 +254,17 @@ class Transport(Protocol):
     async def read_status(self, path: Path) -> Node:
         """The status below the path, as a root node that holds the path's first element.
 
+        `document.WHOLE` reads everything in one exchange.
+
         An element the appliance does not have gives an empty root, not an error, where the
         appliance says so; NotSupported where it calls the path unknown.
         """
 
     async def read_configuration(self, path: Path) -> Node:
-        """The configuration below the path, as a root node that holds the path's first element."""
+        """The configuration below the path, as a root node that holds the path's first element.
+
+        `document.WHOLE` reads everything in one exchange.
+        """
 
     async def write(self, settings: Sequence[Setting]) -> None:
         """Write settings in order. The appliance's OK proves nothing: the caller reads back."""

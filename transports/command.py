@@ -42,6 +42,7 @@ class Command:
 
 def setting_line(setting: Setting) -> str:
     """The CLI line that writes the setting; exactly one line, without its line end."""
+    _one_place(setting.path)
     return f"xConfiguration {setting.path}: {_quoted(setting.value)}"
 
 
@@ -69,9 +70,15 @@ def command_document(command: Command) -> str:
 
 
 def _setting_element(setting: Setting) -> str:
+    _one_place(setting.path)
     opened = "".join(f'<{s.name} item="{s.index or 1}">' for s in setting.path.segments)
     closed = "".join(f"</{s.name}>" for s in reversed(setting.path.segments))
     return f"{opened}{escape(_checked(setting.value))}{closed}"
+
+
+def _one_place(path: Path) -> None:
+    if not path.segments:
+        raise InvalidRequest("a setting needs a path")
 
 
 def _name(word: str) -> str:

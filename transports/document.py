@@ -10,18 +10,33 @@ Element names compare without regard to case, because tools in the field write t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from transports.errors import InvalidRequest
+
+_ELEMENT = re.compile(r"(?=[A-Za-z0-9_.-]*[A-Za-z_])[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""An element name: at least one letter, and nothing that means something on a command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One word of a path: an element name and, where the element repeats, its index (from 1)."""
+    """One word of a path: an element name and, where the element repeats, its index (from 1).
+
+    Raises InvalidRequest on anything else, so no path can carry markup or a second line.
+    """
 
     name: str
     index: int | None = None
+
+    def __post_init__(self) -> None:
+        name = self.name
+        if not _ELEMENT.fullmatch(name):
+            raise InvalidRequest(f"{name!r} is no element name")
+        if self.index is not None and self.index < 0:
+            raise InvalidRequest(f"{name} {self.index}: an index is a whole number")
 
     def __str__(self) -> str:
         return self.name if self.index is None else f"{self.name} {self.index}"
@@ -29,7 +44,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A place in a document, such as `Alternates Peer 1 Address`."""
+    """A place in a document, such as `Alternates Peer 1 Address`. Without segments: all of it."""
 
     segments: tuple[Segment, ...]
 
@@ -39,19 +54,7 @@ class Path:
 
         Raises InvalidRequest where an index comes first or a word is no element name.
         """
-        segments: list[Segment] = []
-        for word in text.split():
-            if word.isascii() and word.isdigit():
-                if not segments or segments[-1].index is not None:
-                    raise InvalidRequest(f"path {text!r}: index {word} follows no element name")
-                segments[-1] = Segment(segments[-1].name, int(word))
-            elif word.isascii() and word.replace("_", "").isalnum():
-                segments.append(Segment(word))
-            else:
-                raise InvalidRequest(f"path {text!r}: {word!r} is no element name")
-        if not segments:
-            raise InvalidRequest("a path needs at least one element name")
-        return cls(tuple(segments))
+        return _parse(text)
 
     def __str__(self) -> str:
         return " ".join(str(segment) for segment in self.segments)
@@ -61,6 +64,25 @@ class Path:
         return "/".join(
             s.name if s.index is None else f"{s.name}[@item='{s.index}']" for s in self.segments
         )
+
+
+WHOLE = Path(())
+"""All of a document, in one exchange: the dump that real tools take (device facts 1.5, 5)."""
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Path:
+    segments: list[Segment] = []
+    for word in text.split():
+        if word.isascii() and word.isdigit():
+            if not segments or segments[-1].index is not None:
+                raise InvalidRequest(f"path {text!r}: index {word} follows no element name")
+            segments[-1] = Segment(segments[-1].name, int(word))
+        else:
+            segments.append(Segment(word))
+    if not segments:
+        raise InvalidRequest("a path needs at least one element name")
+    return Path(tuple(segments))
 
 
 @dataclass(slots=True)

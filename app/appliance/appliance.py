@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from app.appliance import reading
 from app.appliance.profiles import VersionProfile, profile_for
-from app.appliance.shared import SHARED_ELEMENTS
 from app.domain.clock import Clock
 from app.domain.observation import Alarm, Clustering, Dns, Ntp, Observation
 from transports.base import (
@@ -36,7 +35,7 @@ from transports.base import (
     Transport,
 )
 from transports.command import Command, Setting
-from transports.document import Node, Path
+from transports.document import WHOLE, Node, Path
 from transports.errors import CommandRejected, NotSupported
 
 R = TypeVar("R")
@@ -101,25 +100,27 @@ class Appliance:
         path = "SystemUnit Maintenance Mode"
         return reading.flag((await self._configuration(path)).get(path))
 
-    async def setting(self, path: str) -> str:
-        """One configuration value; "" where it is empty or missing."""
-        return (await self._configuration(path)).get(path) or ""
+    async def settings(self, *paths: str) -> dict[str, str]:
+        """Configuration values by path; "" where one is empty or missing."""
+        root = WHOLE if len(paths) > 1 else Path.parse(paths[0])
+        configuration = await self._configuration(root)
+        return {path: configuration.get(path) or "" for path in paths}
 
     async def dns(self) -> Dns:
         """System > DNS."""
-        return await self._dns(await self._merged("IP", "DNS"))
+        return self._dns(await self._configuration(WHOLE))
 
     async def admin_accounts(self) -> tuple[str, ...] | None:
         """Administrator accounts beside the default one; None where no path shows them."""
         if Capability.ADMIN_ACCOUNTS in self.capabilities:
             names: tuple[str, ...] | None = await self._perform(ReadAdminAccounts())
         else:
-            names = reading.admin_accounts(await self._merged("Authentication Account"))
+            names = reading.admin_accounts(await self._configuration(WHOLE))
         return None if names is None else tuple(n for n in names if n != DEFAULT_ADMIN)
 
     async def shared_digest(self) -> str:
         """SHA-256 over the replicated configuration (guide p.16-17)."""
-        return reading.digest([await self._merged(*SHARED_ELEMENTS)])
+        return reading.shared_digest(await self._configuration(WHOLE))
 
     async def answers_on_web(self) -> bool | None:
         """Whether the web interface takes our log-in; None where no transport can tell."""
@@ -129,42 +130,29 @@ class Appliance:
 
     async def default_links(self) -> bool | None:
         """Whether the default links are all there; None where nothing lists links."""
-        return reading.links(await self._merged_status("Links"), await self._merged("Links"))
+        return reading.links(await self._status(WHOLE), await self._configuration(WHOLE))
 
     async def at_defaults(self) -> bool:
         """Whether the signs of a reset are there: no zones, no LDAP log-in, no accounts of its own.
 
         These are the parts of the reset that the guide and the device facts name (ADD-J-04).
         """
-        configuration = await self._merged("Zones", "Login")
+        configuration = await self._configuration(WHOLE)
         ldap = (configuration.get("Login Source Admin") or "LocalOnly").casefold() != "localonly"
         return not reading.zones(configuration) and not ldap
 
     async def observe(self) -> Observation:
         """All facts at this moment. A fact that cannot be read is None and named in `unknown`."""
-        status = await self._merged_status(
-            "SystemUnit",
-            "Ethernet",
-            "IP",
-            "Calls",
-            "Warnings",
-            "Alternates",
-            "Links",
-            "NTP",
-            "Time",
-        )
-        own = await self._merged(
-            "SystemUnit", "Ethernet", "IP", "DNS", "NTP", "Alternates", "Option", "NetworkInterface"
-        )
-        shared = await self._merged(*SHARED_ELEMENTS)
+        status = await self._status(WHOLE)
+        configuration = await self._configuration(WHOLE)
         page = await self._page_if_any()
         state = await self._time_state(status)
         accounts = await self.admin_accounts()
         version = status.get("SystemUnit Software Version") or ""
         self._profile = profile_for(version)
-        clustering = reading.clustering(own, status, page)
-        ldap = (shared.get("Login Source Admin") or "").casefold()
-        zones = reading.zones(shared)
+        clustering = reading.clustering(configuration, status, page)
+        ldap = (configuration.get("Login Source Admin") or "").casefold()
+        zones = reading.zones(configuration)
         observation = Observation(
             peer_id=self.peer_id,
             observed_at=self._clock.now(),
@@ -173,28 +161,28 @@ class Appliance:
             serial_number=status.get("SystemUnit Hardware SerialNumber") or "",
             hardware=status.get("SystemUnit Hardware Version") or "",
             uptime=reading.number(status.get("SystemUnit Uptime")),
-            system_name=own.get("SystemUnit Name") or "",
-            lans=reading.lans(status, own),
-            gateway=own.get("IP Gateway") or status.get("IP IPv4 Gateway") or "",
+            system_name=configuration.get("SystemUnit Name") or "",
+            lans=reading.lans(status, configuration),
+            gateway=configuration.get("IP Gateway") or status.get("IP IPv4 Gateway") or "",
             dual_interfaces=reading.flag(
                 status.get("SystemUnit Software Configuration DualNetworkInterfaces")
             ),
-            dns=await self._dns(own),
-            ntp=Ntp(reading.ntp_servers(own), state),
-            h323_on=reading.flag(shared.get("H323 Mode")),
-            call_signaling_optimized=_optimized(shared.get("Call Routed Mode")),
-            maintenance_mode=reading.flag(own.get("SystemUnit Maintenance Mode")),
+            dns=self._dns(configuration),
+            ntp=Ntp(reading.ntp_servers(configuration), state),
+            h323_on=reading.flag(configuration.get("H323 Mode")),
+            call_signaling_optimized=_optimized(configuration.get("Call Routed Mode")),
+            maintenance_mode=reading.flag(configuration.get("SystemUnit Maintenance Mode")),
             clustering=clustering,
             zones=zones,
-            option_keys=reading.option_keys(own),
+            option_keys=reading.option_keys(configuration),
             features=reading.features(status),
             alarms=reading.alarms(status),
             calls=reading.live_calls(status),
             admin_accounts=accounts,
             ldap_login=(ldap != "localonly") if ldap else None,
-            shared_digest=reading.digest([shared]),
+            shared_digest=reading.shared_digest(configuration),
             at_defaults=not zones and ldap in {"", "localonly"},
-            default_links=reading.links(status, shared),
+            default_links=reading.links(status, configuration),
         )
         return replace(observation, unknown=_unknown(observation))
 
@@ -293,20 +281,16 @@ class Appliance:
                 return transport
         raise NotSupported(f"no transport of this peer can do {capability.value}")
 
-    async def _status(self, path: str) -> Node:
-        return await self._transport_for(Capability.ADMINISTRATION).read_status(Path.parse(path))
-
-    async def _configuration(self, path: str) -> Node:
+    async def _status(self, path: Path | str) -> Node:
         transport = self._transport_for(Capability.ADMINISTRATION)
-        return await transport.read_configuration(Path.parse(path))
+        return await transport.read_status(path if isinstance(path, Path) else Path.parse(path))
 
-    async def _merged(self, *elements: str) -> Node:
-        return await _gather("Configuration", self._configuration, elements)
+    async def _configuration(self, path: Path | str) -> Node:
+        transport = self._transport_for(Capability.ADMINISTRATION)
+        path = path if isinstance(path, Path) else Path.parse(path)
+        return await transport.read_configuration(path)
 
-    async def _merged_status(self, *elements: str) -> Node:
-        return await _gather("Status", self._status, elements)
-
-    async def _dns(self, configuration: Node) -> Dns:
+    def _dns(self, configuration: Node) -> Dns:
         profile = self._profile or profile_for("")
         for path in profile.dns_paths:
             found = reading.dns(configuration, path)
@@ -331,19 +315,6 @@ class Appliance:
             if alternates is not None and alternates.child(path.split()[-1]) is not None:
                 return path
         return (await self.profile()).primary_settings[-1]
-
-
-async def _gather(
-    root: str, read: Callable[[str], Awaitable[Node]], elements: Sequence[str]
-) -> Node:
-    """Several elements under one root; an element this version does not have is left out."""
-    merged = Node(root)
-    for element in elements:
-        try:
-            merged.children.extend((await read(element)).children)
-        except (NotSupported, CommandRejected):
-            continue
-    return merged
 
 
 def _optimized(routed_mode: str | None) -> bool | None:

@@ -7,9 +7,10 @@ not hold becomes None, never a default that looks like an answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from app.appliance.alarms import read_alarm
+from app.appliance.shared import is_shared
 from app.domain.observation import Alarm, Clustering, ClusterPeer, Dns, Lan, Zone
 from transports.base import ClusteringPage
 from transports.document import Node
@@ -196,16 +197,15 @@ def links(status: Node, configuration: Node) -> bool | None:
     return names >= DEFAULT_LINKS
 
 
-def digest(configurations: Iterable[Node]) -> str:
-    """SHA-256 over all leaves of the documents, their paths folded and sorted.
+def shared_digest(configuration: Node) -> str:
+    """SHA-256 over all replicated settings of a whole configuration, paths folded and sorted.
 
     Passwords do not count: each peer may encrypt its own.
     """
     lines = sorted(
         f"{place}={value}"
-        for node in configurations
-        for path, value in node.leaves()
-        if value and not (place := str(path).casefold()).endswith("password")
+        for path, value in configuration.leaves()
+        if value and is_shared(path) and not (place := str(path).casefold()).endswith("password")
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

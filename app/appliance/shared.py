@@ -1,30 +1,33 @@
-"""Which configuration is replicated, and which each peer holds for itself (guide p.16-17).
-
-Everything is replicated except the listed items. Reading the whole configuration of a large system
-is slow (device facts 1.5 speak of megabytes), so the replicated part is read by its first elements.
-"""
+"""Which configuration each peer holds for itself; everything else is replicated (guide p.16-17)."""
 
 from __future__ import annotations
 
-SHARED_ELEMENTS = (
-    "Applications",
-    "Authentication",
-    "Bandwidth",
-    "Call",
-    "ExternalManager",
-    "H323",
-    "Interworking",
-    "IPProtocol",
-    "Links",
-    "Login",
-    "Pipes",
-    "Policy",
-    "Registration",
-    "SIP",
-    "SubZones",
-    "Traversal",
-    "Transform",
-    "TURN",
-    "Zones",
+from transports.document import Path
+
+PEER_SPECIFIC = (
+    "Alternates",
+    "Ethernet",
+    "IP",
+    "SystemUnit Name",
+    "SystemUnit Maintenance",
+    "DNS",
+    "NTP",
+    "TimeZone",
+    "SNMP",
+    "Log",
+    "Logger",
+    "RemoteSyslog",
+    "Administration",
+    "Management",
+    "NetworkInterface",
+    "Option",
 )
-"""First path words of the replicated configuration."""
+"""Leading path words. `IPProtocol` is shared although LAN settings are not."""
+
+_PREFIXES = tuple(tuple(words.casefold().split()) for words in PEER_SPECIFIC)
+
+
+def is_shared(path: Path) -> bool:
+    """Whether the setting at the path is replicated from the primary."""
+    words = tuple(segment.name.casefold() for segment in path.segments[:2])
+    return not any(words[: len(prefix)] == prefix for prefix in _PREFIXES)

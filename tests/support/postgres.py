@@ -39,6 +39,7 @@ def server() -> Iterator[str]:
             embedded = EmbeddedPostgres(Path(folder))
             url = runner.run(embedded.__aenter__())
             try:
+                runner.run(_hurry(url))
                 runner.run(_make_template(url))
                 yield url
             finally:
@@ -59,6 +60,12 @@ async def database(server_url: str) -> AsyncIterator[str]:
         yield _other(server_url, name)
     finally:
         await _drop(server_url, name)
+
+
+async def _hurry(url: str) -> None:
+    """Let a server that is thrown away not wait for the disk; durability has tests of its own."""
+    for statement in ("alter system set fsync = off", "select pg_reload_conf()"):
+        await _execute(url, sql.SQL(statement).format())
 
 
 async def _make_template(url: str) -> str:

@@ -54,7 +54,8 @@ class XmlApi:
 
     async def read(self, document: Document, path: Path) -> Node:
         """The part of the document below the path, under a root that holds its first element."""
-        path = _proper(path)
+        if not path.segments:
+            return await self.fetch(document)
         if self._options.whole_documents:
             return _only(await self.fetch(document), path)
         location = quote(f"/{document.root}/{path.xpath()}", safe="/")
@@ -74,7 +75,6 @@ class XmlApi:
 
     async def write(self, setting: Setting) -> None:
         """Post one setting. Raises CommandRejected where the reply is an error."""
-        _proper(setting.path)
         reply = await self._ask(self._put(setting_document((setting,))))
         if reply.strip():
             root = await self._document(reply)
@@ -136,11 +136,6 @@ class XmlApi:
         if is_html(body):
             raise Garbled("the XML API answered with a web page")
         return await parse_document(body, max_depth=self._limits.max_depth)
-
-
-def _proper(path: Path) -> Path:
-    """The same path, its words checked: a path made by hand could carry markup."""
-    return Path.parse(str(path))
 
 
 def _refuse_xpath_error(root: Node) -> None:

@@ -53,7 +53,7 @@ class MockTransport:
         """The status below the path; an empty root where there is nothing of that name."""
         return await self._connection.exchange(
             f"xStatus {path}",
-            lambda device: _answer(device, prune(device.status(path.segments[0].name), path)),
+            lambda device: _answer(device, prune(_status(device, path), path)),
         )
 
     async def read_configuration(self, path: Path) -> Node:
@@ -100,6 +100,10 @@ class MockTransport:
     async def close(self) -> None:
         """End the session."""
         await self._connection.close()
+
+
+def _status(device: Expressway, path: Path) -> Node:
+    return device.status(*(segment.name for segment in path.segments[:1]))
 
 
 def _words(path: Path) -> list[str]:

@@ -62,7 +62,7 @@ def identity(on: Target, seen: Observation, host_name: str, requirements: str) -
 async def _differing(ctx: StepContext) -> dict[str, str]:
     appliance = await ctx.appliance()
     wanted: Mapping[str, str] = ctx.step.params["settings"]
-    now = {path: await appliance.setting(path) for path in wanted}
+    now = await appliance.settings(*wanted)
     return {path: now[path] for path in wanted if now[path].casefold() != wanted[path].casefold()}
 
 

@@ -59,6 +59,8 @@ def test_the_whole_configuration_is_in_the_order_of_its_records(lab):
                 "xConfiguration Zones Zone")  # fmt: skip
     numbers = [line.split()[4] for line in lines if line.startswith("*c")]
     assert numbers == sorted(numbers)
+    zone_two = say(one, "xConfiguration Zones Zone 2")
+    assert {line.split()[4] for line in zone_two if line.startswith("*c")} == {"2"}
 
 
 def test_writing_answers_ok_and_nothing_else(lab):

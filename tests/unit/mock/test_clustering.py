@@ -84,6 +84,8 @@ def test_without_pre_shared_keys_too_a_peer_joins_only_by_its_restart(lab):
             clusters=[{"name": CLUSTER, "members": ["exp1", "exp2"]}],
         )
         fields = [Setting.of("Alternates Cluster Name", CLUSTER)]
+        await later.transport("exp3").write(fields)
+        await later.restart("exp3")
         fields += [
             Setting.of(f"Alternates Peer {n} Address", a) for n, a in enumerate((A, B, C), 1)
         ]
@@ -345,6 +347,20 @@ def test_clearing_all_peers_of_a_later_version_wipes_it_at_the_next_restart(lab)
         await later.restart("exp2", wait=1500)
         assert later["exp2"].configuration.records("Transform") == []
         assert "wipe without a backup" in {v.rule for v in later.witness.violations}
+
+    run(story())
+
+
+def test_putting_the_peers_back_before_the_restart_saves_it(lab):
+    async def story():
+        later = lab(version="X8.11.3", clusters=[{"name": CLUSTER, "members": ["exp1", "exp2"]}])
+        transport = later.transport("exp2")
+        fields = [(1, A), (2, B)]
+        await transport.write([Setting.of(f"Alternates Peer {n} Address", "") for n, _ in fields])
+        await transport.write([Setting.of(f"Alternates Peer {n} Address", a) for n, a in fields])
+        await later.restart("exp2", wait=600)
+        assert later.witness.violations == []
+        assert (await later.words("exp1"))[B] == "Active"
 
     run(story())
 

@@ -86,6 +86,9 @@ def test_a_power_cut_takes_the_place_of_whatever_was_due(lab):
     async def story():
         one = lab()
         device = one["exp1"]
+        device.gain_power()
+        await one.wait(400)
+        assert device.uptime > 7500, "power for one that has power changes nothing"
         await one.restart("exp1", wait=100)
         device.lose_power()
         await one.wait(500)

@@ -184,6 +184,19 @@ def test_new_software_is_used_after_a_reboot_and_not_after_a_restart(lab):
     run(story())
 
 
+def test_what_arrives_while_the_appliance_goes_down_is_not_carried_out(lab):
+    async def story():
+        one = lab()
+        transport = one.transport("exp1")
+        await transport.read_status(VERSION)
+        one.fleet.clock.call_later(0.02, one["exp1"].lose_power)
+        with pytest.raises(ConnectionLost):
+            await transport.write([Setting.of("SystemUnit Name", "new")])
+        assert one["exp1"].configuration.get("SystemUnit Name") == "exp1"
+
+    run(story())
+
+
 def test_an_installation_goes_on_when_the_caller_is_gone(lab):
     async def story():
         one = lab()
@@ -216,6 +229,9 @@ def test_an_installation_does_not_survive_a_reboot(lab):
         await one.transport("exp1").run(Command("Boot"))
         with pytest.raises(ConnectionLost):
             await task
+        await one.wait(310)
+        assert one["exp1"].up
+        assert not one["exp1"].installing
         await one.wait(900)
         assert one["exp1"].version == "X8.2"
         assert one["exp1"].pending_version == ""
@@ -290,6 +306,7 @@ def test_root_s_operations_need_the_option_and_the_grant(lab):
             await one.transport("exp2", **root).perform(reset)
         await one.back_up("exp1")
         transport = one.transport("exp1", **root)
+        await transport.perform(SetPreSharedKey("Key-of-old-cluster"))
         await transport.perform(reset)
         with pytest.raises(Unreachable):
             await transport.read_status(VERSION)
@@ -298,6 +315,7 @@ def test_root_s_operations_need_the_option_and_the_grant(lab):
         assert device.configuration.get("Call Routed Mode") == "Always"
         assert device.configuration.records("Bandwidth Link") == [], "DefaultLinksAdd comes next"
         assert device.option_keys
+        assert device.cluster.key == ""
         assert device.address == "192.0.2.11"
         await transport.perform(PurgeClusterDatabase("SR 612345678"))
         assert one.witness.violations == []

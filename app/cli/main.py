@@ -1,0 +1,43 @@
+"""`clusterway`: starting the service, rehearsing on a simulated fleet, and watching jobs."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from app.cli import demo, jobs, service, simulate
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Creates and maintains Cisco Expressway clusters.",
+)
+app.command("serve")(service.serve)
+app.command("worker")(service.worker)
+app.command("migrate")(service.migrate_database)
+app.command("simulate")(simulate.simulate)
+app.command("demo")(demo.demo)
+app.add_typer(jobs.app, name="jobs")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clusterway {version('clusterway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
