@@ -160,8 +160,6 @@ class Witness:
         since = self._claims.setdefault(pair, now)
         if since == now:
             self._fleet.clock.call_later(self._bound, lambda: self._still(pair, since))
-        elif now - since > self._bound:
-            self._report("two primaries", f"for more than {self._bound:.0f} s", one, other)
 
     def _still(self, pair: frozenset[str], since: float) -> None:
         if self._unhook and self._claims.get(pair) == since:

@@ -55,8 +55,8 @@ def test_a_path_may_stop_anywhere_and_leave_an_index_out(lab):
 
 def test_the_whole_configuration_is_in_the_order_of_its_records(lab):
     zones = [{"name": f"z{n}", "peers": [f"10.0.0.{n}"]} for n in range(1, 4)]
-    lines = say(lab(expressways=[{"name": "exp1", "address": "192.0.2.11", "zones": zones}]),
-                "xConfiguration Zones Zone")  # fmt: skip
+    one = lab(expressways=[{"name": "exp1", "address": "192.0.2.11", "zones": zones}])
+    lines = say(one, "xConfiguration Zones Zone")
     numbers = [line.split()[4] for line in lines if line.startswith("*c")]
     assert numbers == sorted(numbers)
     zone_two = say(one, "xConfiguration Zones Zone 2")
