@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from app.appliance.appliance import Appliance
 from app.domain.job import StepFailure
+from app.engine.going import Pacing
 from app.engine.ports import Tools
 from app.engine.records import JobRecord
 from app.main import Service
@@ -15,6 +16,10 @@ from app.procedures.base import StepFailed
 from app.procedures.registry import HANDLERS
 from app.services.problems import Problem
 from app.storage.cluster_registry import ClusterRegistry
+
+
+LEAST_LIMIT_SECONDS = 30.0
+"""No step gives up before that many seconds of our own time."""
 
 
 async def work(service: Service, drain: asyncio.Event) -> None:
@@ -42,4 +47,10 @@ async def work(service: Service, drain: asyncio.Event) -> None:
 
             yield Tools(appliance, registry, service.backups.of(job.id))
 
-    await service.engine.work(handlers=HANDLERS, equip=equip, clock=service.clock, drain=drain)
+    await service.engine.work(
+        handlers=HANDLERS,
+        equip=equip,
+        clock=service.clock,
+        drain=drain,
+        pacing=Pacing(least_limit=LEAST_LIMIT_SECONDS),
+    )

@@ -23,13 +23,15 @@ class Pacing:
 
     Waits up to `inline` are slept through; longer ones give the job back. `slice` bounds one
     `advance`, so that engine jobs stay short. Progress is written at most each `progress`; flags
-    are asked for at least each `flags` while a step polls.
+    are asked for at least each `flags` while a step polls. No step's limit is shorter than
+    `least_limit`: a rehearsal's appliances run faster than the machine that drives them.
     """
 
     inline: float = 5.0
     slice: float = 600.0
     progress: float = 1.0
     flags: float = 3.0
+    least_limit: float = 0.0
 
 
 @dataclass

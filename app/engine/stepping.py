@@ -201,7 +201,8 @@ class StepRun:
     async def _pause(self, trouble: TransportError | None) -> Leave | None:
         """Wait until the next look; gives back how to leave where that is not soon."""
         elapsed = self._elapsed()
-        if elapsed >= self._planned.limit:
+        limit = max(self._planned.limit, self._going.pacing.least_limit * self._going.clock.pace)
+        if elapsed >= limit:
             acted = self._record.acted_at is not None
             if trouble is not None:
                 raise trouble
@@ -219,7 +220,7 @@ class StepRun:
         pause = self._planned.poll
         if trouble is not None:
             pause = min(LONGEST_BACK_OFF, max(pause, elapsed / 4))
-        pause = min(max(pause, 0.05), self._planned.limit - elapsed)
+        pause = min(max(pause, 0.05), limit - elapsed)
         wait = Wait(WaitReason.PEER, self._record.note, self._planned.key)
         real = pause / going.clock.pace
         if real > going.pacing.inline:
