@@ -17,7 +17,6 @@ from app.procedures.registry import HANDLERS
 from app.services.problems import Problem
 from app.storage.cluster_registry import ClusterRegistry
 
-
 LEAST_LIMIT_SECONDS = 30.0
 """No step gives up before that many seconds of our own time."""
 

@@ -152,7 +152,7 @@ def picture(job: dict[str, Any], expected: dict[str, float]) -> RenderableType:
 
 
 def time_left(elapsed: float, done: float, total: float) -> float:
-    """Seconds still expected: the plan's times, stretched by how the job has kept to them so far."""
+    """Seconds still expected: the plan's times, stretched by how they were kept so far."""
     stretch = elapsed / done if done > total * 0.05 else 1.0
     return max(0.0, total - done) * max(1.0, stretch)
 

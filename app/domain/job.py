@@ -83,8 +83,8 @@ class StepRecord:
 
     `before` is what was seen before the first act: it survives a crash and is what a later look
     compares with. `acted_at` is set, durably, before an act is sent: whoever finds it set without
-    an end must look first. `act_returned` says that the act came back without an error; a crash before
-    that was written down leaves it False. `seen` is the latest look.
+    an end must look first. `act_returned` says that the act came back without an error; a crash
+    before that was written down leaves it False. `seen` is the latest look.
     """
 
     seq: int
