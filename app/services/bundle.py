@@ -14,7 +14,7 @@ from app.services.clusters import ClustersService
 from app.services.credentials import CredentialsService
 from app.services.jobs import JobsService
 from app.services.keys import KeysService
-from app.services.peers import PeersService
+from app.services.peers import Capable, PeersService
 from app.services.planning import PlanningService
 from app.services.ports import Appliances, Backups, EventFeed, NewId, Probe, Store
 from app.settings import Settings
@@ -48,7 +48,7 @@ class Parts:
     guard: AddressGuard
     clock: Clock
     new_id: NewId
-    build_transport: Callable[[str, Endpoint], object]
+    build_transport: Callable[[str, Endpoint], Capable]
     probes: Mapping[str, Probe]
 
 

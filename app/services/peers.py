@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from app.domain.clock import Clock
 from app.domain.observation import NotObserved, Observation, View
@@ -29,7 +30,7 @@ from app.services.records import (
     TrustAnchor,
     TrustKind,
 )
-from transports.base import Endpoint
+from transports.base import Capability, Endpoint
 from transports.errors import InvalidRequest, NotSent, TransportError
 from transports.trust import CertificatePin, HostKeyPin
 
@@ -62,6 +63,34 @@ class PeerChange:
     endpoints: Sequence[EndpointRequest] | None = None
 
 
+class Capable(Protocol):
+    """What is asked of a transport here: it is made, and says what it can do; never connected."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do with the grants of its endpoint."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCapabilities:
+    """What one access path can do. `unusable` says why its transport cannot be made, if so."""
+
+    transport: str
+    capabilities: tuple[str, ...]
+    unusable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCapabilities:
+    """What the access paths of a peer can do, together and each; `missing` is what none can."""
+
+    peer_id: str
+    capabilities: tuple[str, ...]
+    missing: tuple[str, ...]
+    endpoints: tuple[EndpointCapabilities, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PeersService:
     """What callers may do with peers.
@@ -75,7 +104,7 @@ class PeersService:
     guard: AddressGuard
     clock: Clock
     new_id: NewId
-    build: Callable[[str, Endpoint], object]
+    build: Callable[[str, Endpoint], Capable]
     probes: Mapping[str, Probe]
     observation_limit: float = 60.0
 
@@ -187,6 +216,19 @@ class PeersService:
                 remedy="see whether the peer is busy or restarting, then ask again",
             )
 
+    async def capabilities(self, peer_id: str) -> PeerCapabilities:
+        """What the peer's endpoints can do; connects to nothing. Raises Problem `not-found`."""
+        registered = await self.get(peer_id)
+        endpoints = tuple(self._capable(endpoint) for endpoint in registered.endpoints)
+        offered = {word for endpoint in endpoints for word in endpoint.capabilities}
+        known = [capability.value for capability in Capability]
+        return PeerCapabilities(
+            peer_id=peer_id,
+            capabilities=tuple(word for word in known if word in offered),
+            missing=tuple(word for word in known if word not in offered),
+            endpoints=endpoints,
+        )
+
     async def probe(self, transport: str, host: str, port: int) -> TrustAnchor:
         """What is presented at an address, for a person to compare. Stores nothing."""
         address = self._allowed(host, "/host")
@@ -242,19 +284,7 @@ class PeersService:
                     f"{pointer}/root_credential_id", "there is no password credential of this id"
                 )
         anchor = self._anchor(wanted, pointer)
-        probe = Endpoint(
-            host=host,
-            port=wanted.port,
-            username=credential.username,
-            password="",
-            trust=trust(anchor),
-            options=dict(wanted.options),
-        )
-        try:
-            self.build(wanted.transport, probe)
-        except InvalidRequest as refused:
-            raise invalid(pointer, f"the transport declines this endpoint: {refused}") from None
-        return PeerEndpoint(
+        described = PeerEndpoint(
             transport=wanted.transport,
             host=host,
             port=wanted.port,
@@ -262,6 +292,35 @@ class PeersService:
             trust=anchor,
             options=dict(wanted.options),
             root_credential_id=wanted.root_credential_id,
+        )
+        try:
+            self._built(described)
+        except InvalidRequest as refused:
+            raise invalid(pointer, f"the transport declines this endpoint: {refused}") from None
+        return described
+
+    def _built(self, path: PeerEndpoint) -> Capable:
+        """The endpoint's transport without its secrets: good for its say, never connected."""
+        return self.build(
+            path.transport,
+            Endpoint(
+                host=path.host,
+                port=path.port,
+                username="admin",
+                password="",
+                root_password="not the real one" if path.root_credential_id else "",
+                trust=trust(path.trust),
+                options=dict(path.options),
+            ),
+        )
+
+    def _capable(self, path: PeerEndpoint) -> EndpointCapabilities:
+        try:
+            offered = self._built(path).capabilities
+        except InvalidRequest as refused:
+            return EndpointCapabilities(path.transport, (), str(refused))
+        return EndpointCapabilities(
+            path.transport, tuple(c.value for c in Capability if c in offered)
         )
 
     @staticmethod

@@ -37,8 +37,8 @@ from app.storage.database import plain_url, resource_engine
 from app.storage.desk import ConnectionDesk
 from app.storage.store import PostgresStore
 from tests.support import postgres
-from transports.base import Endpoint
-from transports.errors import InvalidRequest, Unreachable
+from transports import registry
+from transports.errors import Unreachable
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 PASSWORD = "canary-Pa55word-7f3a"
@@ -269,14 +269,6 @@ def peer_body(credential_id: str, name: str = "exp1", address: str = "192.0.2.11
     }
 
 
-def _build(transport: str, endpoint: Endpoint) -> object:
-    if transport not in {"ssh", "http", "mock"}:
-        raise InvalidRequest(f"no transport named {transport!r} is installed")
-    if set(endpoint.options) - {"root"}:
-        raise InvalidRequest("unknown options")
-    return object()
-
-
 async def _probe(host: str, port: int, timeout: float) -> str:
     if port == 23:
         raise Unreachable("refused")
@@ -305,7 +297,7 @@ async def world(
         guard=AddressGuard(),
         clock=clock,
         new_id=Identifiers(),
-        build_transport=_build,
+        build_transport=registry.create,
         probes={"ssh": _probe},
     )
     services = join(parts, settings)

@@ -85,6 +85,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "getJobResult",
         "getLiveness",
         "getPeer",
+        "getPeerCapabilities",
         "getPlan",
         "getProcedure",
         "getReadiness",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import HOST_KEY, PASSWORD, World, peer_body
 from tests.api.test_conventions import is_problem
+from transports.base import Capability, Endpoint
+from transports.errors import InvalidRequest
+from transports.mock.forms.certificate import self_signed
 
 pytestmark = pytest.mark.postgres
 
@@ -205,6 +209,54 @@ async def test_a_probe_shows_what_is_presented_and_stores_nothing(world: World) 
     assert (await world.client.get("/v1/peers")).json()["items"] == []
 
 
+async def test_a_peer_says_what_its_endpoints_can_do_each_and_together(world: World) -> None:
+    credential, root = await world.credential(), await world.credential("root", "another-Secret-9")
+    body = peer_body(credential["id"])
+    body["endpoints"][0] |= {"options": {"root": "true"}, "root_credential_id": root["id"]}
+    certificate = self_signed("exp1").certificate_pem
+    body["endpoints"].append(
+        {
+            "transport": "http",
+            "host": "192.0.2.11",
+            "port": 443,
+            "credential_id": credential["id"],
+            "trust": {"certificate": certificate},
+            "options": {"xml_api": "false"},
+        }
+    )
+    made = await world.client.post("/v1/peers", json=body)
+    assert made.status_code == 201, made.text
+    url = f"/v1/peers/{made.json()['id']}/capabilities"
+    shown = (await world.client.get(url)).json()
+    ssh, http = shown["endpoints"]
+    assert {"administration", "factory_reset"} <= set(ssh["capabilities"])
+    assert "administration" not in http["capabilities"]
+    assert {"backup", "pre_shared_key", "cluster_status"} <= set(http["capabilities"])
+    assert set(shown["capabilities"]) == {*ssh["capabilities"], *http["capabilities"]}
+    assert set(shown["capabilities"]) | set(shown["missing"]) == {c.value for c in Capability}
+    assert not set(shown["capabilities"]) & set(shown["missing"])
+
+    plain = await world.peer("exp2", "192.0.2.12")
+    alone = (await world.client.get(f"/v1/peers/{plain['id']}/capabilities")).json()
+    assert alone["endpoints"] == [
+        {"transport": "ssh", "capabilities": alone["capabilities"], "unusable": None}
+    ]
+    assert "factory_reset" in alone["missing"]
+    is_problem(await world.client.get("/v1/peers/peer_none/capabilities"), 404, "not-found")
+
+
+async def test_an_endpoint_whose_transport_is_gone_says_so(world: World) -> None:
+    peer = await world.peer()
+
+    def gone(name: str, endpoint: Endpoint) -> Any:
+        raise InvalidRequest(f"no transport named {name!r} is installed")
+
+    left = replace(world.services.peers, build=gone)
+    found = await left.capabilities(peer["id"])
+    assert found.capabilities == ()
+    assert found.endpoints[0].unusable == "no transport named 'ssh' is installed"
+
+
 async def test_a_peer_is_observed_in_its_own_words(world: World, seen: Any) -> None:
     peer = await world.peer()
     world.appliances.views[peer["id"]] = seen(peer["id"], "front door")
@@ -226,8 +278,6 @@ async def test_a_peer_that_cannot_be_read_says_why_and_what_to_do(world: World) 
 
 
 async def test_a_peer_that_hangs_is_given_up_after_the_limit(world: World) -> None:
-    from dataclasses import replace
-
     peer = await world.peer()
     world.appliances.hang = True
     impatient = replace(world.services.peers, observation_limit=0.02)

@@ -19,12 +19,14 @@ from app.api.dependencies import (
 from app.api.marks import created
 from app.api.problems import responses
 from app.api.v1.schemas.peers import (
+    PeerCapabilitiesRead,
     PeerCreate,
     PeerList,
     PeerPatch,
     PeerRead,
     ProbeCreate,
     TrustRead,
+    capabilities_read,
     peer_read,
     trust_read,
 )
@@ -167,6 +169,22 @@ async def delete(
 ) -> None:
     """Forget a peer that is in no cluster. Touches no appliance."""
     await services.peers.delete(peer_id, if_match)
+
+
+@router.get(
+    "/{peer_id}/capabilities",
+    operation_id="getPeerCapabilities",
+    summary="Read what can be done with a peer",
+    responses=responses("not-found"),
+)
+async def capabilities(
+    peer_id: PeerId, _caller: ClustersReader, services: ServicesOf
+) -> PeerCapabilitiesRead:
+    """What the peer's endpoints can do, each and together. Connects to nothing.
+
+    Software that lacks a feature is not seen here; that is in an observation.
+    """
+    return capabilities_read(await services.peers.capabilities(peer_id))
 
 
 @router.post(

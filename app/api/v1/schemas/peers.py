@@ -20,7 +20,7 @@ from app.api.v1.schemas.words import (
     NextCursor,
     Told,
 )
-from app.services.peers import EndpointRequest
+from app.services.peers import EndpointRequest, PeerCapabilities
 from app.services.records import PeerEndpoint, RegisteredPeer, TrustAnchor, TrustKind
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -232,6 +232,60 @@ class PeerList(Told):
     next_cursor: NextCursor = None
 
 
+class EndpointCapabilitiesRead(Told):
+    """What one access path can do."""
+
+    transport: str = Field(description="The transport's name.")
+    capabilities: list[str] = Field(description="What it can do with its options and grants.")
+    unusable: str | None = Field(
+        description="Why this endpoint cannot be used, for instance a transport not installed."
+    )
+
+
+class PeerCapabilitiesRead(Told):
+    """What can be done with a peer over its access paths; the rest is for people."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "peer_id": PEER,
+                    "capabilities": ["administration"],
+                    "missing": [
+                        "backup",
+                        "restore",
+                        "pre_shared_key",
+                        "cluster_status",
+                        "time_status",
+                        "restart",
+                        "web_login",
+                        "install_software",
+                        "factory_reset",
+                        "purge_cluster_database",
+                        "admin_accounts",
+                        "lync_b2bua",
+                        "ping_from_peer",
+                    ],
+                    "endpoints": [
+                        {
+                            "transport": "ssh",
+                            "capabilities": ["administration"],
+                            "unusable": None,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    peer_id: str = Field(description="The peer.")
+    capabilities: list[str] = Field(description="What at least one endpoint can do.")
+    missing: list[str] = Field(
+        description="What none can: a plan asks an operator to do it, or does it another way."
+    )
+    endpoints: list[EndpointCapabilitiesRead] = Field(description="Each path, in its order.")
+
+
 class ProbeCreate(Asked):
     """Where to look."""
 
@@ -260,6 +314,11 @@ def endpoint_read(endpoint: PeerEndpoint) -> EndpointRead:
         trust=None if endpoint.trust is None else trust_read(endpoint.trust),
         options=dict(endpoint.options),
     )
+
+
+def capabilities_read(found: PeerCapabilities) -> PeerCapabilitiesRead:
+    """As a reader sees it."""
+    return PeerCapabilitiesRead.model_validate(found)
 
 
 def peer_read(registered: RegisteredPeer) -> PeerRead:
