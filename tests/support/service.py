@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.support.api_story import ApiStory
 
 START_SECONDS = 60.0
 SPEED = 100.0
@@ -73,11 +76,8 @@ class Lab:
         description = self.folder / "fleet.json"
         scenario = self.folder / "scenario.json"
         scenario.write_text(json.dumps(self.scenario), encoding="utf-8")
-        self.fleet = self._start(
-            "fleet",
-            ["simulate", "--speed", str(SPEED), "--scenario", str(scenario)]
-            + ["--write", str(description)],
-        )
+        arguments = ["simulate", "--speed", str(SPEED), "--scenario", str(scenario)]
+        self.fleet = self._start("fleet", [*arguments, "--write", str(description)])
         wait_until(description.exists, "the fleet's description", self.fleet)
         self.expressways: list[dict[str, Any]] = json.loads(
             description.read_text(encoding="utf-8")
@@ -85,17 +85,28 @@ class Lab:
         return self.expressways
 
     def start_api(self, *, worker: bool) -> None:
-        arguments = ["serve", "--port", "0"] + ([] if worker else ["--no-worker"])
+        arguments = ["serve", "--port", "0", *([] if worker else ["--no-worker"])]
         api = self._start("api", arguments, **self.environment)
         self.api = api
         url = wait_until(lambda: _after(api.said, "API on "), "the API's address", api)
         key = _after(api.said, "shown only now: ")
-        self.client = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=90.0,
-            trust_env=False,
-        )
+        self.url, self.key = str(url), key
+
+    @asynccontextmanager
+    async def caller(self) -> AsyncIterator[ApiStory]:
+        """A caller with the first key."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=90.0, trust_env=False
+        ) as client:
+            yield ApiStory(client)
+
+    def restart_api(self, *, worker: bool) -> None:
+        """The same data folder again; the key is the one of the first start."""
+        key = self.key
+        self.api.log.unlink()
+        self.start_api(worker=worker)
+        self.key = key
 
     def start_worker(self) -> Process:
         self.workers += 1
@@ -114,8 +125,6 @@ class Lab:
         }
 
     def close(self) -> None:
-        if hasattr(self, "client"):
-            self.client.close()
         for process in reversed(self.processes):
             process.stop()
 
@@ -123,99 +132,6 @@ class Lab:
         process = Process(self.folder, name, arguments, **environment)
         self.processes.append(process)
         return process
-
-
-@dataclass
-class Story:
-    """What a caller does over the HTTP API: register, plan, start, watch."""
-
-    client: httpx.Client
-
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        key = os.urandom(8).hex()
-        answer = self.client.post(path, json=body or {}, headers={"Idempotency-Key": key})
-        document: dict[str, Any] = answer.json()
-        assert answer.is_success, document
-        return document
-
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
-        answer = self.client.get(path, params=query)
-        document: dict[str, Any] = answer.json()
-        assert answer.is_success, document
-        return document
-
-    def credential(self, secret: str, name: str = "admin") -> str:
-        body = {"name": name, "kind": "password", "username": "admin", "secret": secret}
-        return str(self.post("/v1/credentials", body)["id"])
-
-    def register(self, expressways: list[dict[str, Any]], credential_id: str) -> list[str]:
-        return [
-            str(self.post("/v1/peers", self.peer(entry, credential_id))["id"])
-            for entry in expressways
-        ]
-
-    @staticmethod
-    def peer(entry: Mapping[str, Any], credential_id: str) -> dict[str, Any]:
-        endpoints = [
-            {
-                "transport": "ssh",
-                "host": entry["host"],
-                "port": entry["ssh_port"],
-                "credential_id": credential_id,
-                "trust": {"host_key": entry["host_key"]},
-            },
-            {
-                "transport": "http",
-                "host": entry["host"],
-                "port": entry["https_port"],
-                "credential_id": credential_id,
-                "trust": {"certificate": entry["certificate"]},
-                "options": {"xml_api": "false"},
-            },
-        ]
-        return {"name": entry["name"], "address": entry["address"], "endpoints": endpoints}
-
-    def start(self, cluster_id: str, slug: str, parameters: Mapping[str, Any]) -> str:
-        path = f"/v1/clusters/{cluster_id}/procedures/{slug}"
-        plan = self.post(f"{path}/plan", parameters)
-        blockers = [f for f in plan["findings"] if f["severity"] == "blocker"]
-        assert blockers == []
-        stated = [
-            {"gate": needed["gate"], "by": "Ann Operator", "reason": "seen it"}
-            for needed in plan["attestations_needed"]
-        ]
-        body = {**parameters, "plan_digest": plan["digest"], "attestations": stated}
-        return str(self.post(path, body)["id"])
-
-    def finish(self, job_id: str, seconds: float = 240.0) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        job = self.get(f"/v1/jobs/{job_id}")
-        while job["state"] not in {"succeeded", "failed", "cancelled"}:
-            assert time.monotonic() < deadline, job
-            job = self.get(f"/v1/jobs/{job_id}", wait=10)
-        return job
-
-    def steps(self, job: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        return {step["key"]: step for stage in job["stages"] for step in stage["steps"]}
-
-    def build(self, cluster_id: str, peers: list[str]) -> None:
-        first, *others = peers
-        job = self.finish(self.start(cluster_id, "create-cluster", {"primary_peer_id": first}))
-        assert job["state"] == "succeeded", job["failure"]
-        for peer in others:
-            job = self.finish(self.start(cluster_id, "add-peer", {"peer_id": peer}))
-            assert job["state"] == "succeeded", job["failure"]
-
-    def assert_cluster(self, cluster_id: str, name: str, addresses: list[str]) -> None:
-        """Each peer itself says: this name, this list, this primary, database Active."""
-        members = self.post(f"/v1/clusters/{cluster_id}/observations")["members"]
-        assert len(members) == len(addresses)
-        for member in members:
-            page = member["observation"]["clustering"]
-            assert page["cluster_name"] == name
-            assert [peer["address"] for peer in page["peers"]] == addresses
-            assert page["peers"][page["primary_index"] - 1]["address"] == addresses[0]
-            assert page["database_status"] == "Active"
 
 
 def wait_until(condition: Callable[[], Any], what: str, process: Process | None = None) -> Any:
