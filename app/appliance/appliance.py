@@ -144,6 +144,7 @@ class Appliance:
     async def observe(self) -> Observation:
         """All facts at this moment. A fact that cannot be read is None and named in `unknown`."""
         status = await self._status(WHOLE)
+        clock_offset = self._clock_offset(status)
         configuration = await self._configuration(WHOLE)
         page = await self._page_if_any()
         state = await self._time_state(status)
@@ -183,6 +184,9 @@ class Appliance:
             shared_digest=reading.shared_digest(configuration),
             at_defaults=not zones and ldap in {"", "localonly"},
             default_links=reading.links(status, configuration),
+            external_manager=configuration.get("ExternalManager Address") or "",
+            ldap_server=configuration.get("Login Remote LDAP Server Address") or "",
+            clock_offset=clock_offset,
         )
         return replace(observation, unknown=_unknown(observation))
 
@@ -297,6 +301,13 @@ class Appliance:
             if found.servers:
                 return found
         return reading.dns(configuration, profile.dns_paths[0])
+
+    def _clock_offset(self, status: Node) -> float | None:
+        """To be called at once after the read: the offset is only as good as the read is quick."""
+        shown = reading.moment(status.get("SystemUnit SystemTime"))
+        if shown is None or self._clock.pace != 1:
+            return None
+        return round((shown - self._clock.now()).total_seconds())
 
     async def _page_if_any(self) -> ClusteringPage | None:
         if Capability.CLUSTER_STATUS not in self.capabilities:

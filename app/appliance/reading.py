@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from app.appliance.alarms import read_alarm
 from app.appliance.shared import is_shared
@@ -38,6 +39,17 @@ def number(value: str | None) -> int | None:
     """A whole number, or None."""
     text = (value or "").strip()
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def moment(value: str | None) -> datetime | None:
+    """`2018-12-18 21:32:46` as the status' SystemTime has it, taken for UTC; None otherwise.
+
+    The recorded documents show TimeZone UTC only; that SystemTime is UTC elsewhere is unverified.
+    """
+    try:
+        return datetime.strptime(value or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def lans(status: Node, configuration: Node) -> tuple[Lan, ...]:

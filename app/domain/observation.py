@@ -147,6 +147,13 @@ class Observation:
     """Whether the default links are all there."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Fact name -> what would settle it, for every fact the peer could not tell."""
+    external_manager: str = ""
+    """Address or name of the external manager; "" where none is set."""
+    ldap_server: str = ""
+    """Address or name of the LDAP server of administrator log-in; "" where none is set."""
+    clock_offset: float | None = None
+    """Seconds the peer's clock is ahead of ours, to the second; None where it cannot be compared
+    (no SystemTime, or a rehearsal whose clock runs fast)."""
 
     @property
     def address(self) -> str:
