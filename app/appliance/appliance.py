@@ -122,6 +122,14 @@ class Appliance:
         """SHA-256 over the replicated configuration (guide p.16-17)."""
         return reading.shared_digest(await self._configuration(WHOLE))
 
+    async def shared_shape(self) -> dict[str, str]:
+        """The replicated configuration by top-level element: `Zones` -> `41 5f0c3a6d1b7e`.
+
+        How many values it has, and the beginning of their digest: enough to say what is missing
+        after new software has taken the configuration over.
+        """
+        return reading.shared_shape(await self._configuration(WHOLE))
+
     async def answers_on_web(self) -> bool | None:
         """Whether the web interface takes our log-in; None where no transport can tell."""
         if Capability.WEB_LOGIN not in self.capabilities:
@@ -247,6 +255,10 @@ class Appliance:
             await self._perform(RestartSystem())
         else:
             await self._transport_for(Capability.ADMINISTRATION).run(Command("Boot"))
+
+    async def reboot(self) -> None:
+        """`xCommand Boot`: the whole system starts anew, with newly installed software."""
+        await self._run(Command("Boot"))
 
     async def reset_to_defaults(self) -> None:
         """`DefaultValuesSet Level: 2` (ADD-J-02; the guide's `DefaultValueSet` is a misprint)."""

@@ -214,12 +214,27 @@ def shared_digest(configuration: Node) -> str:
 
     Passwords do not count: each peer may encrypt its own.
     """
-    lines = sorted(
+    return _digest(_shared_lines(configuration))
+
+
+def shared_shape(configuration: Node) -> dict[str, str]:
+    """Per top-level element of the replicated settings: how many have a value, and a digest."""
+    branches: dict[str, list[str]] = {}
+    for line in _shared_lines(configuration):
+        branches.setdefault(line.split(maxsplit=1)[0].split("=", 1)[0], []).append(line)
+    return {name: f"{len(lines)} {_digest(lines)[:12]}" for name, lines in sorted(branches.items())}
+
+
+def _digest(lines: list[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _shared_lines(configuration: Node) -> list[str]:
+    return sorted(
         f"{place}={value}"
         for path, value in configuration.leaves()
         if value and is_shared(path) and not (place := str(path).casefold()).endswith("password")
     )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def facts_digest(facts: Mapping[str, object]) -> str:

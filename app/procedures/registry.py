@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.procedures import add_peer, create_cluster
+from app.procedures import (
+    add_peer,
+    backup,
+    create_cluster,
+    maintenance_mode,
+    restart_peer,
+)
 from app.procedures.base import Handler, Procedure
 from app.procedures.steps import (
     attest,
-    backup,
     calls,
     clustering,
     record,
@@ -18,12 +23,31 @@ from app.procedures.steps import (
     review,
     settings,
 )
+from app.procedures.steps import backup as backup_steps
 
 PROCEDURES: Mapping[str, Procedure] = {
-    procedure.slug: procedure for procedure in (create_cluster.PROCEDURE, add_peer.PROCEDURE)
+    procedure.slug: procedure
+    for procedure in (
+        create_cluster.PROCEDURE,
+        add_peer.PROCEDURE,
+        backup.PROCEDURE,
+        restart_peer.PROCEDURE,
+        maintenance_mode.PROCEDURE,
+    )
 }
 
-_KINDS = (attest, backup, calls, clustering, record, replication, reset, restart, review, settings)
+_KINDS = (
+    attest,
+    backup_steps,
+    calls,
+    clustering,
+    record,
+    replication,
+    reset,
+    restart,
+    review,
+    settings,
+)
 
 HANDLERS: Mapping[str, Handler] = {
     handler.kind: handler for module in _KINDS for handler in module.HANDLERS

@@ -8,6 +8,7 @@ from app.appliance.reading import facts_digest
 from app.checks.findings import unknown, warning
 from app.domain.finding import Finding
 from app.domain.observation import Observation
+from app.domain.peer import Peer
 from app.domain.procedure import Situation
 
 
@@ -55,3 +56,25 @@ def alarms_present(seen: Observation, requirement: str) -> Iterator[Finding]:
             requirement,
             peer_id=seen.peer_id,
         )
+
+
+def chosen(peer_ids: Iterable[str], s: Situation) -> tuple[Peer, ...]:
+    """The named members in the order of the peer list; where none is named, all."""
+    named = set(peer_ids)
+    return tuple(m for m in s.cluster.members if not named or m.id in named)
+
+
+def alarm_titles(s: Situation, peer_id: str) -> list[str]:
+    """The alarms that stand on a peer; a demanded restart and maintenance mode are not among them.
+
+    Those two go away with what a job does.
+    """
+    seen = s.observed(peer_id)
+    passing = {"restart required", "maintenance mode"}
+    return [a.title for a in seen.alarms if a.title.casefold() not in passing] if seen else []
+
+
+def in_maintenance(s: Situation) -> tuple[str, ...]:
+    """The ids of the members that are in maintenance mode now."""
+    seen = (s.observed(member.id) for member in s.cluster.members)
+    return tuple(view.peer_id for view in seen if view is not None and view.maintenance_mode)

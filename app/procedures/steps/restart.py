@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from app.appliance.appliance import Appliance
 from app.domain.peer import Peer
 from app.domain.plan import PlannedStep
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.steps.target import Target, elapsed, fail
-from transports.errors import TransportError
+from transports.errors import NotSent, OutcomeUnknown, TransportError
 
 _DOUBT = 60.0
 """Appliance seconds by which an uptime may be off before it proves a restart."""
@@ -30,15 +31,19 @@ def restart(
     what: str = "restart",
     others: Sequence[Peer] = (),
     remember_configuration: bool = False,
+    reboot: bool = False,
 ) -> PlannedStep:
     """Restart the peer; done when it answers again, on the web interface where that can be seen.
 
-    `others` must all answer before: no two peers may be down at once.
+    `others` must all answer before: no two peers may be down at once. `reboot` starts the whole
+    system anew, as newly installed software needs it (device facts 7).
     """
-    planned = _planned(on, "restart", f"Restart {on.peer.name}", requirements, what, others)
-    expected = on.timings.restart if "restart" in on.capabilities else on.timings.reboot
-    remember = {"remember_configuration": remember_configuration}
-    return replace(planned, expected=expected, params={**planned.params, **remember})
+    title = f"Reboot {on.peer.name}" if reboot else f"Restart {on.peer.name}"
+    planned = _planned(on, "restart", title, requirements, what, others)
+    usual = on.timings.reboot if reboot else float(planned.params["usual"])
+    remember = {"remember_configuration": remember_configuration, "usual": usual}
+    more = {"reboot": True} if reboot else {}
+    return replace(planned, expected=usual, params={**planned.params, **remember, **more})
 
 
 def restart_if_required(
@@ -58,7 +63,10 @@ def _planned(  # noqa: PLR0917 - private, and named like the fields it fills
         title=title,
         requirements=tuple(requirements.split()),
         peer_id=on.peer.id,
-        params={"others": [peer.id for peer in others if peer.id != on.peer.id]},
+        params={
+            "others": [peer.id for peer in others if peer.id != on.peer.id],
+            "usual": on.timings.restart if "restart" in on.capabilities else on.timings.reboot,
+        },
         expected=on.timings.read,
         limit=on.timings.restart_limit,
         poll=on.timings.poll,
@@ -80,7 +88,7 @@ async def _look_if_required(ctx: StepContext) -> Look:
 
 async def _look_restarted(ctx: StepContext, *, demanded: bool) -> Look:
     appliance = await ctx.appliance()
-    uptime = await appliance.uptime()
+    uptime = await _uptime_or_how_long_away(ctx, appliance)
     if uptime is None:
         raise fail(
             ctx,
@@ -92,6 +100,7 @@ async def _look_restarted(ctx: StepContext, *, demanded: bool) -> Look:
         seen: dict[str, object] = {"uptime": uptime, "seen_at": ctx.clock.now().isoformat()}
         if ctx.step.params.get("remember_configuration"):
             seen["shared_digest"] = await appliance.shared_digest()
+            seen["shared_shape"] = await appliance.shared_shape()
         return Look(met=False, seen=seen, note=f"up for {uptime} s")
     before = int(ctx.record.before["uptime"])
     away = elapsed(ctx, datetime.fromisoformat(str(ctx.record.before["seen_at"])))
@@ -104,6 +113,30 @@ async def _look_restarted(ctx: StepContext, *, demanded: bool) -> Look:
         )
     seen = {"uptime": uptime, "uptime_before": before, "demanded": demanded}
     return Look(met=True, seen=seen, note=f"restarted, up for {uptime} s")
+
+
+async def _uptime_or_how_long_away(ctx: StepContext, appliance: Appliance) -> int | None:
+    """The uptime; where the peer is away, the transport's error in words for people.
+
+    The error keeps its kind, which is what decides whether a restart may be sent again. How often
+    the peer was restarted before is not known here, so a disk check is only said to be possible
+    (UPG-M-17, UPG-M-18: about every 30 restarts, or after 6 months).
+    """
+    try:
+        return await appliance.uptime()
+    except (NotSent, OutcomeUnknown) as error:
+        sent = ctx.record.acted_at
+        if sent is None:
+            raise
+        away, usual = elapsed(ctx, sent), float(ctx.step.params.get("usual", ctx.step.expected))
+        note = f"restarting for {away:.0f} s, usually about {usual:.0f} s"
+        if away > usual * 1.5:
+            note = (
+                f"still restarting after {away:.0f} s; a disk check may be running, which happens"
+                " about every 30 restarts or after 6 months; waiting up to"
+                f" {ctx.step.limit:.0f} s"
+            )
+        raise type(error)(note) from error
 
 
 async def _no_other_peer_is_down(ctx: StepContext) -> None:
@@ -126,7 +159,11 @@ async def _no_other_peer_is_down(ctx: StepContext) -> None:
 
 
 async def _act(ctx: StepContext) -> None:
-    await (await ctx.appliance()).restart()
+    appliance = await ctx.appliance()
+    if ctx.step.params.get("reboot"):
+        await appliance.reboot()
+    else:
+        await appliance.restart()
 
 
 _SETTLE = 60.0
