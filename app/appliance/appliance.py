@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from app.appliance import reading
 from app.appliance.profiles import VersionProfile, profile_for
+from app.appliance.spelling import Spelling
 from app.domain.clock import Clock
 from app.domain.observation import Alarm, Clustering, Dns, Ntp, Observation
 from transports.base import (
@@ -26,11 +27,14 @@ from transports.base import (
     ClusteringPage,
     CreateBackup,
     DeleteAdminAccount,
+    FactoryReset,
     Operation,
     ReadAdminAccounts,
     ReadClusteringPage,
+    ReadLyncB2bua,
     ReadTimeState,
     RestartSystem,
+    SetLyncB2bua,
     SetPreSharedKey,
     Transport,
 )
@@ -52,6 +56,7 @@ class Appliance:
         self._transports = tuple(transports)
         self._clock = clock
         self._profile: VersionProfile | None = None
+        self._spelling = Spelling()
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -101,14 +106,18 @@ class Appliance:
         return reading.flag((await self._configuration(path)).get(path))
 
     async def settings(self, *paths: str) -> dict[str, str]:
-        """Configuration values by path; "" where one is empty or missing."""
-        root = WHOLE if len(paths) > 1 else Path.parse(paths[0])
+        """Configuration values by path; "" where one is empty or missing.
+
+        Paths are X8.2's; a peer that names a setting differently is asked in its own words.
+        """
+        alone = len(paths) == 1 and self._spelling.knows(paths)
+        root = Path.parse(self._spelling.own(paths[0])) if alone else WHOLE
         configuration = await self._configuration(root)
-        return {path: configuration.get(path) or "" for path in paths}
+        return {path: configuration.get(self._spelling.own(path)) or "" for path in paths}
 
     async def dns(self) -> Dns:
         """System > DNS."""
-        return self._dns(await self._configuration(WHOLE))
+        return reading.dns(await self._configuration(WHOLE), self._spelling)
 
     async def admin_accounts(self) -> tuple[str, ...] | None:
         """Administrator accounts beside the default one; None where no path shows them."""
@@ -176,7 +185,7 @@ class Appliance:
             dual_interfaces=reading.flag(
                 status.get("SystemUnit Software Configuration DualNetworkInterfaces")
             ),
-            dns=self._dns(configuration),
+            dns=reading.dns(configuration, self._spelling),
             ntp=Ntp(reading.ntp_servers(configuration), state),
             h323_on=reading.flag(configuration.get("H323 Mode")),
             call_signaling_optimized=_optimized(configuration.get("Call Routed Mode")),
@@ -201,9 +210,26 @@ class Appliance:
     # -- what can be done to it
 
     async def write(self, *settings: tuple[str, str]) -> None:
-        """Write configuration values in order: pairs of CLI path and value."""
+        """Write configuration values in order: pairs of X8.2's CLI path and value.
+
+        Where the peer shows a setting under another name, it is written under that one; where it
+        shows none, the names are tried in turn and the one it takes is remembered.
+        """
         transport = self._transport_for(Capability.ADMINISTRATION)
-        await transport.write([Setting.of(path, value) for path, value in settings])
+        paths = [path for path, _ in settings]
+        if not self._spelling.knows(paths):
+            await self._configuration(WHOLE)
+        declined: CommandRejected | NotSupported | None = None
+        for trial in self._spelling.trials(paths):
+            try:
+                await transport.write(_spelled(trial, settings))
+            except (CommandRejected, NotSupported) as refusal:
+                declined = declined or refusal
+                continue
+            self._spelling.settle(trial)
+            return
+        if declined is not None:
+            raise declined
 
     async def set_maintenance_mode(self, on: bool) -> None:
         """Maintenance > Maintenance mode."""
@@ -220,19 +246,26 @@ class Appliance:
         primary_index: int | None = None,
         addresses: Sequence[str] | None = None,
     ) -> None:
-        """System > Clustering: what is None stays. `addresses` fills the six fields in order."""
-        settings: list[tuple[str, str]] = []
-        if cluster_name is not None:
-            settings.append(("Alternates Cluster Name", cluster_name))
-        if primary_index is not None:
-            settings.append((await self._primary_setting(), str(primary_index)))
+        """System > Clustering: what is None stays. `addresses` fills the six fields in order.
+
+        One path writes the settings one by one, so their order keeps every moment in between sound:
+        the primary's index is written as soon as its field holds the primary's address, so that a
+        list that moves up never names another primary; an emptied list goes before the name.
+        """
+        name = [] if cluster_name is None else [("Alternates Cluster Name", cluster_name)]
+        fields: list[tuple[str, str]] = []
         if addresses is not None:
             present = await self._configuration("Alternates")
             for index in range(1, PEER_FIELDS + 1):
                 wanted = addresses[index - 1] if index <= len(addresses) else ""
                 path = f"Alternates Peer {index} Address"
                 if (present.get(path) or "") != wanted:
-                    settings.append((path, wanted))
+                    fields.append((path, wanted))
+        if primary_index is not None:
+            own = f"Alternates Peer {primary_index} Address"
+            place = next((n for n, (path, _) in enumerate(fields, start=1) if path == own), 0)
+            fields.insert(place, ("Alternates ConfigurationMaster", str(primary_index)))
+        settings = [*name, *fields] if addresses is None or addresses else [*fields, *name]
         if settings:
             await self.write(*settings)
 
@@ -251,6 +284,7 @@ class Appliance:
 
         `xCommand Restart` is not confirmed for X8.2, `xCommand Boot` is (device facts 3).
         """
+        self._forget()
         if Capability.RESTART in self.capabilities:
             await self._perform(RestartSystem())
         else:
@@ -258,6 +292,7 @@ class Appliance:
 
     async def reboot(self) -> None:
         """`xCommand Boot`: the whole system starts anew, with newly installed software."""
+        self._forget()
         await self._run(Command("Boot"))
 
     async def reset_to_defaults(self) -> None:
@@ -275,6 +310,18 @@ class Appliance:
         else:
             await self._run(Command("AdminAccountDelete", {"Name": name}))
 
+    async def lync_b2bua(self) -> bool:
+        """Applications > B2BUA > Microsoft Lync > Configuration: whether it is Enabled."""
+        return await self._perform(ReadLyncB2bua())
+
+    async def disable_lync_b2bua(self) -> None:
+        """The same page: Microsoft Lync B2BUA = Disabled (RML-19)."""
+        await self._perform(SetLyncB2bua(enabled=False))
+
+    async def factory_reset(self, answers: FactoryReset) -> None:
+        """`factory-reset` in the root shell; returns when the appliance lets go (RMD-R-12)."""
+        await self._perform(answers)
+
     async def disconnect_call(self, index: int) -> None:
         """Status > Calls > Disconnect. A call that has just ended by itself is no error."""
         try:
@@ -284,6 +331,11 @@ class Appliance:
                 raise
 
     # -- how
+
+    def _forget(self) -> None:
+        """Other software may be what comes back."""
+        self._profile = None
+        self._spelling.forget()
 
     async def _run(self, command: Command) -> Node:
         return await self._transport_for(Capability.ADMINISTRATION).run(command)
@@ -304,15 +356,9 @@ class Appliance:
     async def _configuration(self, path: Path | str) -> Node:
         transport = self._transport_for(Capability.ADMINISTRATION)
         path = path if isinstance(path, Path) else Path.parse(path)
-        return await transport.read_configuration(path)
-
-    def _dns(self, configuration: Node) -> Dns:
-        profile = self._profile or profile_for("")
-        for path in profile.dns_paths:
-            found = reading.dns(configuration, path)
-            if found.servers:
-                return found
-        return reading.dns(configuration, profile.dns_paths[0])
+        configuration = await transport.read_configuration(path)
+        self._spelling.learn(configuration)
+        return configuration
 
     def _clock_offset(self, status: Node) -> float | None:
         """To be called at once after the read: the offset is only as good as the read is quick."""
@@ -331,13 +377,9 @@ class Appliance:
             return await self._perform(ReadTimeState())
         return reading.ntp_state(status)
 
-    async def _primary_setting(self) -> str:
-        """`ConfigurationMaster` or `ConfigurationPrimary`: the name the peer itself shows."""
-        alternates = (await self._configuration("Alternates")).child("Alternates")
-        for path in (await self.profile()).primary_settings:
-            if alternates is not None and alternates.child(path.split()[-1]) is not None:
-                return path
-        return (await self.profile()).primary_settings[-1]
+
+def _spelled(spelling: Spelling, settings: Sequence[tuple[str, str]]) -> list[Setting]:
+    return [Setting.of(spelling.own(path), value) for path, value in settings]
 
 
 def _optimized(routed_mode: str | None) -> bool | None:

@@ -1,4 +1,4 @@
-"""What differs between software versions, as data: names of settings, traps, and times.
+"""What differs between software versions, as data: traps and times (names: `spelling`).
 
 All times are appliance seconds and the only place where the service holds them (design rule 8).
 Sources: the X8.2 guide with its page, and the device facts, section 10.
@@ -25,6 +25,9 @@ class Timings:
     """About 5 minutes; what `xCommand Boot` does where there is no restart (device facts 3)."""
     restart_limit: float = 2700.0
     """A disk check about every 30 restarts or 6 months makes a restart slow (guide p.6)."""
+    factory_reset: float = 1500.0
+    """"some 20 or more minutes" (guide p.21)."""
+    factory_reset_limit: float = 7200.0
     replication: float = 120.0
     """The primary's configuration is copied about every 2 minutes (guide p.14)."""
     replication_limit: float = 1200.0
@@ -52,10 +55,6 @@ class VersionProfile:
 
     name: str
     procedures_apply: bool
-    primary_settings: tuple[str, ...] = ("Alternates ConfigurationMaster",)
-    """Names of the setting that holds the primary's index, the likeliest first; probed."""
-    dns_paths: tuple[str, ...] = ("IP DNS", "DNS")
-    """Where the DNS servers are, the likeliest first; probed (device facts 2)."""
     pre_shared_key: bool = True
     leaving_keeps_configuration: bool = True
     max_round_trip_ms: float = 30.0
@@ -65,13 +64,10 @@ class VersionProfile:
 
 X8_2 = VersionProfile(name="X8.2", procedures_apply=True)
 X8_1 = replace(X8_2, name="X8.1")
-BOTH_NAMES = ("Alternates ConfigurationPrimary", "Alternates ConfigurationMaster")
-
 X8_5 = replace(
     X8_2,
     name="X8.5-X8.7",
     procedures_apply=False,
-    primary_settings=BOTH_NAMES,
     trap="the X8.2 guide was not checked against this version",
 )
 X8_8 = replace(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from app.appliance.alarms import read_alarm
 from app.appliance.shared import is_shared
+from app.appliance.spelling import Spelling
 from app.domain.observation import Alarm, Clustering, ClusterPeer, Dns, Lan, Zone
 from transports.base import ClusteringPage
 from transports.document import Node
@@ -71,21 +72,16 @@ def lans(status: Node, configuration: Node) -> tuple[Lan, ...]:
     return tuple(found)
 
 
-def dns(configuration: Node, server_path: str) -> Dns:
-    """System > DNS. `server_path` is where this version keeps its servers."""
-    servers = configuration.find(server_path) or Node("DNS")
+def dns(configuration: Node, spelling: Spelling) -> Dns:
+    """System > DNS."""
+    own = spelling.own("IP DNS Server").removesuffix(" Server")
+    servers = configuration.find(own) or Node("DNS")
     addresses = (server.get("Address") for server in servers.all("Server"))
     return Dns(
-        host_name=_either(configuration, "Hostname"),
-        domain=configuration.get("IP DNS Domain Name")
-        or configuration.get("DNS Domain Name")
-        or "",
+        host_name=configuration.get("IP DNS Hostname") or "",
+        domain=configuration.get("IP DNS Domain Name") or "",
         servers=tuple(address for address in addresses if address),
     )
-
-
-def _either(configuration: Node, name: str) -> str:
-    return configuration.get(f"IP DNS {name}") or configuration.get(f"DNS {name}") or ""
 
 
 def ntp_servers(configuration: Node) -> tuple[str, ...]:
