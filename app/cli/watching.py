@@ -124,26 +124,15 @@ def picture(job: dict[str, Any], expected: dict[str, float]) -> RenderableType:
         ProgressBar(total=total, completed=total if ended else over, width=40),
         Text("" if ended else f"about {left:.0f} s left", style="dim"),
     )
-    body = Table.grid(padding=(0, 1))
+    parts: list[RenderableType] = [head]
     for stage in job["stages"]:
         rows = stage["steps"]
         finished = all(step["state"] in OVER for step in rows)
         started = any(step["state"] != "pending" for step in rows)
-        title = Text(f"{stage['title']} (guide p.{stage['page']})")
-        if finished or not started:
-            title.stylize("green" if finished else "dim")
-            body.add_row("  ", title, "", "")
-            continue
-        body.add_row("  ", Text(str(title), style="bold"), "", "")
-        for step in rows:
-            mark, style = MARKS[step["state"]]
-            body.add_row(
-                Text(f"   {mark}", style=style),
-                Text(step["title"], style=style, overflow="ellipsis", no_wrap=True),
-                ProgressBar(total=1.0, completed=_share(step), width=16),
-                Text(step["note"], style="dim", overflow="ellipsis", no_wrap=True),
-            )
-    parts: list[RenderableType] = [head, body]
+        mark, style = ("✓", "green") if finished else ("▸", "bold") if started else ("·", "dim")
+        parts.append(Text(f" {mark} {stage['title']} (guide p.{stage['page']})", style=style))
+        if started and not finished:
+            parts.append(_table(rows))
     if job.get("waiting"):
         parts.append(Text(f"waiting: {job['waiting']['note']}", style="yellow"))
     if job.get("failure"):
@@ -155,6 +144,19 @@ def time_left(elapsed: float, done: float, total: float) -> float:
     """Seconds still expected: the plan's times, stretched by how they were kept so far."""
     stretch = elapsed / done if done > total * 0.05 else 1.0
     return max(0.0, total - done) * max(1.0, stretch)
+
+
+def _table(steps: list[dict[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for step in steps:
+        mark, style = MARKS[step["state"]]
+        table.add_row(
+            Text(f"     {mark}", style=style),
+            Text(step["title"], style=style, overflow="ellipsis", no_wrap=True),
+            ProgressBar(total=1.0, completed=_share(step), width=16),
+            Text(step["note"], style="dim", overflow="ellipsis", no_wrap=True),
+        )
+    return table
 
 
 def _explain(job: dict[str, Any], console: Console) -> None:
