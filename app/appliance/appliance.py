@@ -11,6 +11,7 @@ OK alone proves nothing (design rule 1).
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -57,6 +58,16 @@ class Appliance:
         self._clock = clock
         self._profile: VersionProfile | None = None
         self._spelling = Spelling()
+        self._permit: Callable[[], None] | None = None
+
+    def only_while(self, permit: Callable[[], None]) -> Appliance:
+        """The same appliance for one who holds a lease on it.
+
+        `permit` is asked before every exchange and raises where the lease is no longer good.
+        """
+        leased = copy.copy(self)
+        leased._permit = permit
+        return leased
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -344,6 +355,8 @@ class Appliance:
         return await self._transport_for(operation.capability).perform(operation)
 
     def _transport_for(self, capability: Capability) -> Transport:
+        if self._permit is not None:
+            self._permit()
         for transport in self._transports:
             if capability in transport.capabilities:
                 return transport

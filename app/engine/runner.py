@@ -18,6 +18,7 @@ from app.domain.job import JobState
 from app.engine import failures
 from app.engine.errors import EngineError, LeaseLost
 from app.engine.going import Going, Pacing
+from app.engine.guarded import guarded
 from app.engine.ports import Equip, Handlers, Journal, LeaseCheck, Tools
 from app.engine.records import OVER, JobRecord, Lease, Leave
 from app.engine.stepping import StepRun
@@ -81,7 +82,7 @@ class Runner:
     async def _carry(self, job: JobRecord) -> None:
         try:
             async with self.equip(job) as tools:
-                leave = await self._steps(job, tools)
+                leave = await self._steps(job, guarded(tools, self.lease_check))
         except EngineError:
             raise
         except asyncio.CancelledError:

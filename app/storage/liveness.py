@@ -22,8 +22,9 @@ from typing import Any
 
 import psycopg
 
-from app.engine.errors import EngineError, LeaseLost
+from app.engine.errors import EngineError
 from app.engine.ports import Wakeups
+from app.engine.pulse import Pulse
 from app.engine.records import Lease
 from app.storage.database import Connection, Pool, connect
 from app.storage.journal import PostgresJournal
@@ -112,19 +113,16 @@ class Liveness:
         self._wakeups = wakeups
         self._name = name
         self._running = running
-        self._interrupt = interrupt
         self._rules = rules or Rules()
+        self._pulse = Pulse(self._rules.stale, interrupt)
         self._lock_key = secrets.randbits(62)
-        self._last_good = float("-inf")
         self._beating_since = float("inf")
         self.beating = asyncio.Event()
         """Set behind the first good beat."""
 
     def check(self) -> None:
         """Raises LeaseLost where the last good beat is too old to act on."""
-        age = asyncio.get_running_loop().time() - self._last_good
-        if age > self._rules.stale:
-            raise LeaseLost(f"no good beat for {age:.1f} s: another worker may have the job by now")
+        self._pulse.check()
 
     async def run(self) -> None:
         """Beat, reap and sweep until cancelled; the last act is to sign off."""
@@ -149,7 +147,7 @@ class Liveness:
                             await connection.execute(
                                 _BEAT, {"name": self._name, "key": self._lock_key}
                             )
-                        self._last_good = began
+                        self._pulse.beaten(began)
                         self._beating_since = min(self._beating_since, began)
                         self.beating.set()
                         await asyncio.sleep(self._rules.beat)
@@ -168,16 +166,11 @@ class Liveness:
             self._lock_key = secrets.randbits(62)
 
     async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        interrupted = False
         await self.beating.wait()
         while True:
             await asyncio.sleep(self._rules.beat)
-            stale = loop.time() - self._last_good > self._rules.stale
-            if stale and not interrupted and self._running():
+            if self._pulse.watch():
                 log.warning("no good beat for %s s: acts are interrupted", self._rules.stale)
-                self._interrupt()
-            interrupted = stale
 
     async def _each(self, seconds: float, work: Callable[[], Any]) -> None:
         await self.beating.wait()
