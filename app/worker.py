@@ -26,15 +26,16 @@ async def work(service: Service, drain: asyncio.Event) -> None:
 
     @asynccontextmanager
     async def equip(job: JobRecord) -> AsyncIterator[Tools]:
-        registry = ClusterRegistry(
-            cluster_id=job.cluster_id,
-            store=service.store,
-            vault=service.vault,
-            redactor=service.redactor,
-            clock=service.clock,
-            new_id=service.new_id,
-        )
         async with service.appliances.sessions() as sessions:
+            registry = ClusterRegistry(
+                cluster_id=job.cluster_id,
+                store=service.store,
+                vault=service.vault,
+                redactor=service.redactor,
+                clock=service.clock,
+                new_id=service.new_id,
+                moved=sessions.forget,
+            )
 
             async def appliance(peer_id: str) -> Appliance:
                 try:

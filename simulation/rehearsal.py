@@ -101,6 +101,10 @@ class MemoryRegistry:
             self._rehearsal.cluster, members=peers, primary_id=primary_id
         )
 
+    async def record_address(self, peer_id: str, address: str) -> None:
+        """See Registry."""
+        self._rehearsal.peers[peer_id] = replace(self._rehearsal.peers[peer_id], address=address)
+
 
 class Rehearsal:
     """Runs procedures on a fleet. `peers` are the fleet's appliances by name, which is their id."""
@@ -260,12 +264,14 @@ class Rehearsal:
 
     @asynccontextmanager
     async def _equip(self, job: JobRecord) -> AsyncIterator[Tools]:
-        appliances: dict[str, Appliance] = {}
+        appliances: dict[tuple[str, str], Appliance] = {}
 
         async def appliance(peer_id: str) -> Appliance:
-            if peer_id not in appliances:
-                appliances[peer_id] = self.appliance(peer_id)
-            return appliances[peer_id]
+            # A peer that moved is opened anew at its new address.
+            where = (peer_id, self.peers[peer_id].address)
+            if where not in appliances:
+                appliances[where] = self.appliance(peer_id)
+            return appliances[where]
 
         backups = self.backups.setdefault(job.id, MemoryBackups())
         try:

@@ -87,6 +87,12 @@ class Registry(Protocol):
     async def record_members(self, members: tuple[str, ...], primary_id: str | None) -> None:
         """Record who is in the cluster, in the order of the peer list."""
 
+    async def record_address(self, peer_id: str, address: str) -> None:
+        """Record a peer's new LAN 1 address; its endpoints at the old one lead to the new one.
+
+        Sessions that are open to the peer are closed: the next exchange goes to the new address.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class StepContext:

@@ -110,6 +110,13 @@ class Sessions:
                 self._appliances[peer_id] = Appliance(peer_id, transports, self._clock)
             return self._appliances[peer_id]
 
+    async def forget(self, peer_id: str) -> None:
+        """Close the session with a peer whose entry has changed; the next one is opened anew."""
+        async with self._opening:
+            appliance = self._appliances.pop(peer_id, None)
+        if appliance is not None:
+            await appliance.close()
+
     async def close(self) -> None:
         """Close every session."""
         appliances, self._appliances = list(self._appliances.values()), {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
@@ -17,6 +18,10 @@ KEY_BYTES = 32
 """Random bytes of a pre-shared key; in URL-safe base64, so no character needs escaping anywhere."""
 
 
+async def _nobody(_: str) -> None:
+    """Nobody keeps sessions to peers."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterRegistry:
     """The registry as the job of one cluster sees it. Every call is its own transaction."""
@@ -27,6 +32,8 @@ class ClusterRegistry:
     redactor: Redactor
     clock: Clock
     new_id: NewId
+    moved: Callable[[str], Awaitable[None]] = _nobody
+    """Told the id of a peer whose address has just been recorded anew."""
 
     async def cluster(self) -> Cluster:
         """The cluster as registered now. Raises LookupError where it is gone."""
@@ -83,3 +90,27 @@ class ClusterRegistry:
         """Record who is in the cluster, in the order of the peer list."""
         async with self.store.transaction() as tx:
             await tx.clusters.record_members(self.cluster_id, members, primary_id)
+
+    async def record_address(self, peer_id: str, address: str) -> None:
+        """Record a peer's new address, and lead its endpoints there.
+
+        Endpoints at another host than the old address (a jump host, a name) stay as they are.
+        Raises LookupError where the peer is gone.
+        """
+        async with self.store.transaction() as tx:
+            registered = await tx.peers.get(peer_id, lock=True)
+            if registered is None:
+                raise LookupError(f"peer {peer_id} is not registered")
+            old = registered.peer.address
+            await tx.peers.replace(
+                replace(
+                    registered,
+                    peer=replace(registered.peer, address=address),
+                    endpoints=tuple(
+                        replace(path, host=address) if path.host == old else path
+                        for path in registered.endpoints
+                    ),
+                    version=registered.version + 1,
+                )
+            )
+        await self.moved(peer_id)

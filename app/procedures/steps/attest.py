@@ -34,6 +34,25 @@ def gate(
     )
 
 
+def neighbours_updated(
+    cluster_name: str,
+    requirements: str,
+    *,
+    leave_out: Iterable[str] = (),
+    add: Iterable[str] = (),
+    part: str = "",
+) -> PlannedStep:
+    """Zones of other devices for this cluster lose and gain these addresses; nothing else."""
+    gone, new = ", ".join(leave_out), ", ".join(add)
+    changes = [f"leaves out {gone}"] if gone else []
+    changes += [f"holds {new}"] if new else []
+    statement = (
+        f"On every other device with a neighbor or traversal zone to {cluster_name}, that zone"
+        f" {' and '.join(changes)}."
+    )
+    return gate(f"{part}neighbours-updated", statement, requirements)
+
+
 def gates_for(findings: Iterable[Finding]) -> tuple[PlannedStep, ...]:
     """One gate for every rule that could not be settled, named like the finding."""
     statements: dict[str, list[str]] = {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
+from app.domain.observation import Clustering
 from app.domain.plan import PlannedStep
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.steps.attest import gate
@@ -22,8 +24,8 @@ def write_clustering(
 ) -> PlannedStep:
     """Have these values on the clustering page; what is None stays as it is.
 
-    `extends` is the peer list the change starts from: a list that is neither it nor the wanted one
-    was edited by somebody else meanwhile, and the step refuses to overwrite it.
+    `extends` is the peer list the change starts from: a field that holds neither its entry nor the
+    wanted one was edited by somebody else meanwhile, and the step refuses to overwrite it.
     """
     wanted = {
         "cluster_name": cluster_name,
@@ -82,31 +84,42 @@ def expect_words(
     )
 
 
+def filled(clustering: Clustering) -> list[str]:
+    """The peer fields up to the last one that is filled; an empty one between them shows."""
+    by_index = {peer.index: peer.address for peer in clustering.peers}
+    return [by_index.get(n, "") for n in range(1, max(by_index, default=0) + 1)]
+
+
 async def _look_clustering(ctx: StepContext) -> Look:
     now = await (await ctx.appliance()).clustering()
     wanted = ctx.step.params
     seen = {
         "cluster_name": now.cluster_name,
         "primary_index": now.primary_index,
-        "addresses": list(now.addresses),
+        "addresses": filled(now),
     }
     differing = [name for name in seen if name in wanted and seen[name] != wanted[name]]
     note = f"{', '.join(differing)} still to be written" if differing else ""
     return Look(met=not differing, seen=seen, note=note)
 
 
-async def _list_is_as_planned(ctx: StepContext) -> None:
+async def list_is_as_planned(ctx: StepContext) -> None:
+    """Every field of the peer list holds what the plan started from, or what it is to hold.
+
+    So a list that somebody else edited is never overwritten, and a write that was interrupted
+    between two fields can be taken up again.
+    """
     if "extends" not in ctx.step.params:
         return
-    now = list((await (await ctx.appliance()).clustering()).addresses)
-    expected, wanted = ctx.step.params["extends"], ctx.step.params["addresses"]
-    # A write that was interrupted leaves some of the wanted fields filled.
-    partly = now[: len(expected)] == expected and all(address in wanted for address in now)
-    if not partly:
+    now = filled(await (await ctx.appliance()).clustering())
+    before, wanted = ctx.step.params["extends"], ctx.step.params["addresses"]
+    fields = zip_longest(now, before, wanted, fillvalue="")
+    if not all(address in {old, new} for address, old, new in fields):
+        listed = ", ".join(address or "(empty)" for address in now)
         raise fail(
             ctx,
             "peer-list-changed",
-            f"The peer list is {', '.join(now) or 'empty'}, not the one this plan started from.",
+            f"The peer list is {listed or 'empty'}, not the one this plan started from.",
             "Find out who changed System > Clustering, then plan again.",
         )
 
@@ -149,7 +162,7 @@ HANDLERS = (
         "write-clustering",
         look=_look_clustering,
         act=_act_clustering,
-        guard=_list_is_as_planned,
+        guard=list_is_as_planned,
         settle=5.0,
     ),
     Handler("pre-shared-key", look=_look_key, act=_act_key),

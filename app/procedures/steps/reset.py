@@ -63,7 +63,8 @@ def delete_accounts(on: Target, requirements: str, *, shown: bool) -> PlannedSte
     )
 
 
-async def _serves_nowhere_and_is_backed_up(ctx: StepContext) -> None:
+async def serves_nowhere_and_is_backed_up(ctx: StepContext) -> None:
+    """Refuses to wipe a peer that lists peers, is a registered member, or was not backed up."""
     now = await (await ctx.appliance()).clustering()
     members = {member.id for member in (await ctx.registry.cluster()).members}
     if now.addresses or ctx.step.peer_id in members:
@@ -130,7 +131,7 @@ HANDLERS = (
         "reset-to-defaults",
         look=_look_reset,
         act=_reset,
-        guard=_serves_nowhere_and_is_backed_up,
+        guard=serves_nowhere_and_is_backed_up,
         settle=30.0,
     ),
     Handler("default-links", look=_look_links, act=_add_links),
@@ -138,6 +139,6 @@ HANDLERS = (
         "delete-accounts",
         look=_look_accounts,
         act=_delete_accounts,
-        guard=_serves_nowhere_and_is_backed_up,
+        guard=serves_nowhere_and_is_backed_up,
     ),
 )

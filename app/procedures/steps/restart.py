@@ -139,7 +139,7 @@ async def _uptime_or_how_long_away(ctx: StepContext, appliance: Appliance) -> in
         raise type(error)(note) from error
 
 
-async def _no_other_peer_is_down(ctx: StepContext) -> None:
+async def no_other_peer_is_down(ctx: StepContext) -> None:
     """Restart each peer in turn, the next only when the previous one answers (ADD-X-19, ADD-J-21).
 
     Refuses while any other member of the cluster, or other peer of this job, does not answer.
@@ -170,12 +170,12 @@ _SETTLE = 60.0
 """Appliance seconds in which an accepted restart takes the peer away."""
 
 HANDLERS = (
-    Handler("restart", look=_look, act=_act, guard=_no_other_peer_is_down, settle=_SETTLE),
+    Handler("restart", look=_look, act=_act, guard=no_other_peer_is_down, settle=_SETTLE),
     Handler(
         "restart-if-required",
         look=_look_if_required,
         act=_act,
-        guard=_no_other_peer_is_down,
+        guard=no_other_peer_is_down,
         settle=_SETTLE,
     ),
 )
