@@ -1,0 +1,120 @@
+"""The pages of docs/ that are made from the code, so that they cannot drift from it.
+
+python -m app.cli.pages            write them
+python -m app.cli.pages --check    say which are not up to date; exit code 1 where any is
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from app.procedures.base import Param, Procedure
+from app.procedures.registry import PROCEDURES
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+_BEGIN = "| procedure | guide | |\n|---|---|---|\n"
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every generated page: where it lies and what must stand there."""
+    yield ROOT / "docs" / "settings.md", settings_page()
+    yield ROOT / "docs" / "procedures" / "README.md", catalogue_page()
+    for procedure in PROCEDURES.values():
+        yield ROOT / "docs" / "procedures" / f"{procedure.slug}.md", procedure_page(procedure)
+    readme = ROOT / "README.md"
+    yield readme, with_catalogue(readme.read_text(encoding="utf-8"))
+
+
+def settings_page() -> str:
+    """All settings, by environment variable."""
+    lines = [
+        "# Settings",
+        "",
+        "Read from the environment once at start. Made from `app/settings.py`.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = "" if default is None else f"`{default}`"
+        lines.append(f"| `CLUSTERWAY_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def catalogue_page() -> str:
+    """The list of procedures."""
+    intro = "# Procedures\n\nOne page each, made from the registry in `app/procedures`.\n\n"
+    return intro + _BEGIN + _rows("")
+
+
+def with_catalogue(readme: str) -> str:
+    """The README with the list of procedures as it is now."""
+    before, _, rest = readme.partition(_BEGIN)
+    after = rest.partition("\n\n")[2]
+    return f"{before}{_BEGIN}{_rows('docs/procedures/')}\n{after}"
+
+
+def procedure_page(procedure: Procedure) -> str:
+    """One procedure: what it does, its parameters, where to call it."""
+    lines = [
+        f"# {procedure.title}",
+        "",
+        procedure.summary,
+        "",
+        f"Guide: p.{procedure.guide_pages}. Plan it with",
+        f"`POST /v1/clusters/{{cluster_id}}/procedures/{procedure.slug}/plan`, start it with",
+        f"`POST /v1/clusters/{{cluster_id}}/procedures/{procedure.slug}`. The plan lists every step",
+        "with its requirement ids, the findings, the impact and the way back.",
+        "",
+        "| parameter | default | meaning |",
+        "|---|---|---|",
+    ]
+    lines += [_parameter(field, param) for field, param in _parameters(procedure)]
+    module = sys.modules[procedure.draft.__module__]
+    paragraphs = (module.__doc__ or "").strip().split("\n\n")
+    if len(paragraphs) > 1:
+        lines += ["", *"\n\n".join(paragraphs[1:]).splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(folder: str) -> str:
+    return "".join(
+        f"| [{p.slug}]({folder}{p.slug}.md) | p.{p.guide_pages} | {p.summary} |\n"
+        for p in PROCEDURES.values()
+    )
+
+
+def _parameters(procedure: Procedure) -> Iterator[tuple[dataclasses.Field[Any], Param]]:
+    hints = get_type_hints(procedure.parameters, include_extras=True)
+    for field in dataclasses.fields(procedure.parameters):
+        yield field, next(a for a in get_args(hints[field.name]) if isinstance(a, Param))
+
+
+def _parameter(field: dataclasses.Field[Any], param: Param) -> str:
+    required = field.default is dataclasses.MISSING
+    default = "required" if required else f"`{field.default!r}`"
+    return f"| `{field.name}` | {default} | {param.description} |"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or check them."""
+    stale = []
+    for path, text in pages():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+            if "--check" not in arguments:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: {'stale' if '--check' in arguments else 'written'}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
