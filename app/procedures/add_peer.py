@@ -178,7 +178,8 @@ def stages(
             *(database_active(on, "ADD-F-04 ADD-F-05 ADD-F-06",
                               shown="cluster_status" in on.capabilities) for on in everyone),
             maintenance_mode(new, "ADD-X-21", to="Off"),
-            *(alarms_cleared(on, "ADD-M-14 ADD-J-19", known=_titles(s, on.peer))
+            *(alarms_cleared(on, "ADD-M-14 ADD-J-19", known=_titles(s, on.peer),
+                             safe_after=False)
               for on in everyone),
             gate("certificates",
                  "Where the cluster has non-default trusted CA or server certificates,"

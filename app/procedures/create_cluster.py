@@ -166,7 +166,7 @@ def stages(
         Stage("finish", "On this primary: finish", (
             restart_if_required(on, "NEW-F-01 NEW-F-02 NEW-F-03", what="restart-if-required"),
             maintenance_mode(on, "NEW-F-04 NEW-F-05 NEW-F-06 NEW-F-07", to="Off"),
-            alarms_cleared(on, "NEW-F-08", known=known),
+            alarms_cleared(on, "NEW-F-08", known=known, safe_after=False),
             database_active(on, "NEW-F-09", shown="cluster_status" in on.capabilities),
             record_members(on, s.cluster, [primary], primary, RECORDED),
         ), "11"),

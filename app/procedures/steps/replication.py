@@ -58,8 +58,14 @@ def database_active(on: Target, requirements: str, *, shown: bool) -> PlannedSte
     )
 
 
-def alarms_cleared(on: Target, requirements: str, *, known: list[str]) -> PlannedStep:
-    """No alarm stands that did not stand before; `known` are the titles of those that did."""
+def alarms_cleared(
+    on: Target, requirements: str, *, known: list[str], safe_after: bool = True
+) -> PlannedStep:
+    """No alarm stands that did not stand before; `known` are the titles of those that did.
+
+    `safe_after` is False where the registry does not know yet what the peers have become: a job
+    that stopped there would leave a cluster behind that nobody has written down.
+    """
     return PlannedStep(
         key=on.key("alarms"),
         kind="alarms-cleared",
@@ -70,7 +76,7 @@ def alarms_cleared(on: Target, requirements: str, *, known: list[str]) -> Planne
         expected=on.timings.page_refresh,
         limit=on.timings.alarms_clear_limit,
         poll=on.timings.page_refresh,
-        safe_after=True,
+        safe_after=safe_after,
     )
 
 
