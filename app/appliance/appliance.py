@@ -30,6 +30,7 @@ from transports.base import (
     DeleteAdminAccount,
     FactoryReset,
     Operation,
+    PingFromPeer,
     ReadAdminAccounts,
     ReadClusteringPage,
     ReadLyncB2bua,
@@ -155,6 +156,10 @@ class Appliance:
         if Capability.WEB_LOGIN not in self.capabilities:
             return None
         return await self._perform(CheckWebLogin())
+
+    async def round_trip(self, address: str) -> float | None:
+        """Milliseconds there and back to an address, from the peer itself; None: no answer."""
+        return await self._perform(PingFromPeer(address))
 
     async def default_links(self) -> bool | None:
         """Whether the default links are all there; None where nothing lists links."""

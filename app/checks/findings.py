@@ -45,6 +45,22 @@ def warning(
     )
 
 
+def info(
+    code: str,
+    message: str,
+    remedy: str,
+    requirements: str,
+    *,
+    peer_id: str | None = None,
+    evidence: Mapping[str, str] | None = None,
+) -> Finding:
+    """A finding that is worth knowing and asks for nothing."""
+    return replace(
+        blocker(code, message, remedy, requirements, peer_id=peer_id, evidence=evidence),
+        severity=Severity.INFO,
+    )
+
+
 def unknown(
     code: str, message: str, settled_by: str, requirements: str, *, peer_id: str | None = None
 ) -> Finding:

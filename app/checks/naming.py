@@ -152,20 +152,6 @@ def cluster_name(name: str) -> Iterator[Finding]:
         )
 
 
-def dns_records(name: str, peers: Sequence[Observation]) -> Iterator[Finding]:
-    """SRV, forward and reverse records exist for all peers (PRE-05, PRE-22 to PRE-31)."""
-    who = ", ".join(seen.dns.fqdn or seen.address for seen in peers)
-    yield unknown(
-        "dns-records",
-        "DNS as the peers' own servers answer it is not looked up here.",
-        f"The SRV records of {name} name A or AAAA records of all its peers, and the DNS servers of"
-        f" each peer answer forward and reverse look-ups for {who} and for every other name they"
-        " use (NTP, external manager, Lync, LDAP).",
-        "PRE-05 PRE-22 PRE-23 PRE-24 PRE-25 PRE-26 PRE-27 PRE-28 PRE-29 PRE-30 PRE-31"
-        " NEW-M-19 NEW-M-31 NEW-M-32 ADD-J-08",
-    )
-
-
 def _unique(
     peers: Sequence[Observation],
     name_of: Callable[[Observation], str],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 
-from app.checks.findings import blocker, unknown
+from app.appliance.profiles import profile_for
+from app.checks.findings import blocker, unknown, warning
 from app.domain.finding import Finding
 from app.domain.observation import Lan, Observation
 from app.domain.peer import Peer
@@ -121,22 +123,66 @@ def different_addresses(peers: Sequence[Observation]) -> Iterator[Finding]:
                     )
 
 
-def routing(peers: Sequence[Observation]) -> Iterator[Finding]:
+def routing(
+    peers: Sequence[Observation], round_trips: Mapping[tuple[str, str], float | None]
+) -> Iterator[Finding]:
     """Peers reach each other directly within 15 ms a hop, 30 ms round trip (PRE-08 to PRE-11)."""
     yield unknown(
         "firewall-open",
-        "The service cannot see firewalls between peers.",
-        "Every firewall between the peers lets the traffic of Appendix 2 (guide p.29) through.",
-        "PRE-11 NEW-P-01",
+        "The service cannot see firewalls between peers, nor the peers' own Firewall rules.",
+        "Every firewall between the peers lets the traffic of Appendix 2 (guide p.29) through, and"
+        " no Firewall rule of a peer itself drops or rejects UDP 4369 to 4380.",
+        "PRE-11 NEW-P-01 NET-02 NET-07",
     )
-    if len(peers) > 1:
-        names = ", ".join(seen.label for seen in peers)
+    pairs = list(itertools.permutations(peers, 2))
+    if not pairs:
+        return
+    for one, other in pairs:
+        if (one.peer_id, other.peer_id) in round_trips:
+            yield from _round_trip(one, other, round_trips[one.peer_id, other.peer_id])
+    names = ", ".join(seen.label for seen in peers)
+    if all(round_trips.get((one.peer_id, other.peer_id)) is not None for one, other in pairs):
         yield unknown(
             "direct-routing",
-            "Round trips between the peers cannot be measured from here.",
+            "The round trips are measured; address translation on the way cannot be seen.",
+            f"No address translation (NAT) stands between {names}.",
+            "PRE-09 PRE-10 NET-10",
+        )
+    else:
+        yield unknown(
+            "direct-routing",
+            "Not all round trips between the peers can be measured from here.",
             f"Each of {names} reaches each other directly, without NAT, within 15 ms a hop and"
             " 30 ms round trip.",
-            "PRE-08 PRE-09 PRE-10",
+            "PRE-08 PRE-09 PRE-10 NET-10",
+        )
+
+
+def _round_trip(
+    one: Observation, other: Observation, milliseconds: float | None
+) -> Iterator[Finding]:
+    limit = profile_for(one.software_version).max_round_trip_ms
+    evidence = {"from": one.address, "to": other.address}
+    if milliseconds is None:
+        # Not a blocker: a firewall may drop the echo and let the cluster's own traffic through.
+        yield warning(
+            "peer-does-not-answer-peer",
+            f"{one.label} gets no echo from {other.address} ({other.label}).",
+            "Make sure that the peers are directly routable to each other, without NAT, and that"
+            " the ports of Appendix 2 (guide p.29) are open between them.",
+            "PRE-09 PRE-11",
+            peer_id=one.peer_id,
+            evidence=evidence,
+        )
+    elif milliseconds > limit:
+        yield blocker(
+            "round-trip-too-long",
+            f"The round trip from {one.label} to {other.label} takes {milliseconds:g} ms; at most"
+            f" {limit:g} ms are allowed.",
+            "Cluster only peers that are close to each other, or better the path between them.",
+            "PRE-08",
+            peer_id=one.peer_id,
+            evidence={**evidence, "milliseconds": f"{milliseconds:g}"},
         )
 
 

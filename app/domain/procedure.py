@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.domain.cluster import Cluster
+from app.domain.dns import DnsView
 from app.domain.finding import Finding
 from app.domain.observation import Observation, View
 from app.domain.peer import Peer
@@ -27,6 +28,10 @@ class Situation:
     capabilities: Mapping[str, frozenset[str]]
     memberships: Mapping[str, str] = field(default_factory=dict)
     """Peer id -> id of the cluster it is registered in."""
+    dns: DnsView | None = None
+    """What the peers' own name servers said; None where they were not asked."""
+    round_trips: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    """(from, to) by peer id -> milliseconds; None where nothing answered; absent: not measured."""
 
     def observed(self, peer_id: str) -> Observation | None:
         """The peer's observation, or None where it could not be read."""
