@@ -6,6 +6,7 @@ data folder, keys made at first start, the API on loopback.
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -61,7 +62,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, le=64 * 1_048_576, description="Largest request body."
     )
-    log_json: bool = Field(default=True, description="JSON lines; off for reading in a terminal.")
+    log_json: bool = Field(
+        default_factory=lambda: not sys.stderr.isatty(),
+        description="JSON lines; off by default where the logs go to a terminal.",
+    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @property

@@ -41,7 +41,7 @@ def settings_page() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True)
+        default = None if field.default_factory is not None else field.default
         shown = "" if default is None else f"`{default}`"
         lines.append(f"| `CLUSTERWAY_{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(lines) + "\n"

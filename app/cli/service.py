@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 import uvicorn
+from psycopg import OperationalError
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError as SqlOperationalError
 
 from app.main import Service, database, open_service
 from app.observability import logs
@@ -34,15 +37,17 @@ def serve(
     ] = False,
 ) -> None:
     """Run the API, and a worker in the same process."""
-    given = {"host": host, "port": port}
-    wanted = {name: value for name, value in given.items() if value is not None}
-    settings = Settings().model_copy(update=wanted)
+    with _said_plainly():
+        given = {"host": host, "port": port}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        settings = Settings().model_copy(update=wanted)
+        listener = _bound(settings.host, settings.port)
 
     async def life(service: Service, stop: asyncio.Event) -> None:
         await _announce(service)
         server = Server(service)
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(server.serve_until(stop), name="api")
+            serving = tasks.create_task(server.serve_until(stop, listener), name="api")
             if not no_worker:
                 tasks.create_task(work(service, stop), name="worker")
             serving.add_done_callback(lambda _: stop.set())
@@ -57,7 +62,9 @@ def worker() -> None:
         typer.echo("clusterway worker: carrying out jobs; Ctrl-C hands them back")
         await work(service, stop)
 
-    _run(Settings(), life)
+    with _said_plainly():
+        settings = Settings()
+    _run(settings, life)
 
 
 def migrate_database() -> None:
@@ -70,6 +77,10 @@ def migrate_database() -> None:
     with _said_plainly():
         asyncio.run(life())
     typer.echo("the database is up to date")
+
+
+class CannotStart(Exception):
+    """Something a person can mend before the next start."""
 
 
 class Server(uvicorn.Server):
@@ -95,27 +106,36 @@ class Server(uvicorn.Server):
         """Leave signals to `_run`."""
         yield
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # uvicorn's own name for a list of sockets
-        """Listen, and say where."""
-        await super().startup(sockets)  # type: ignore[arg-type]  # as above
-        for listener in (socket for server in self.servers for socket in server.sockets):
-            host, port = listener.getsockname()[:2]
-            typer.echo(f"clusterway: API on http://{host}:{port} (documentation: /docs)")
-            sys.stdout.flush()
-            break
-
-    async def serve_until(self, stop: asyncio.Event) -> None:
+    async def serve_until(self, stop: asyncio.Event, listener: socket.socket) -> None:
         """Serve until asked to stop, or until it cannot."""
+        host, port = listener.getsockname()[:2]
 
         async def ask() -> None:
             await stop.wait()
             self.should_exit = True
 
+        typer.echo(f"clusterway: API on http://{host}:{port} (documentation: /docs)")
         asking = asyncio.create_task(ask())
         try:
-            await self.serve()
+            await self.serve(sockets=[listener])
         finally:
             asking.cancel()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket on the address. Raises CannotStart where somebody else has it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"cannot listen on {host} port {port}: {error.strerror}."
+            " Choose another with --host and --port."
+        ) from error
+    return listener
 
 
 async def _announce(service: Service) -> None:
@@ -152,6 +172,15 @@ def _said_plainly() -> Iterator[None]:
     """What a person can mend at start is said in a line, not in a traceback."""
     try:
         yield
-    except (EmbeddedPostgresError, VaultError) as error:
-        typer.echo(f"clusterway: {error}", err=True)
-        raise typer.Exit(EXIT_CANNOT_START) from error
+    except (CannotStart, EmbeddedPostgresError, VaultError) as error:
+        said = str(error)
+    except ValidationError as error:
+        wrong = (f"CLUSTERWAY_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        said = "; ".join(wrong)
+    except (SqlOperationalError, OperationalError) as error:
+        cause = str(getattr(error, "orig", error)).splitlines()[0]
+        said = f"the database of CLUSTERWAY_DATABASE_URL cannot be used: {cause}"
+    else:
+        return
+    typer.echo(f"clusterway: {said}", err=True)
+    raise typer.Exit(EXIT_CANNOT_START)

@@ -15,6 +15,9 @@ import structlog
 
 from app.security.redaction import Redactor
 
+_TALKATIVE = ("alembic", "asyncssh", "httpx", "httpcore", "procrastinate", "uvicorn")
+"""Libraries that tell at INFO what an operator does not need every time."""
+
 
 def set_up(
     redactor: Redactor, *, level: str = "INFO", as_json: bool = True, stream: TextIO | None = None
@@ -63,3 +66,5 @@ def set_up(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -124,6 +124,10 @@ class Lab:
             **url,
         }
 
+    def run(self, *arguments: str) -> Process:
+        """One more `clusterway` command."""
+        return self._start("command", list(arguments))
+
     def close(self) -> None:
         for process in reversed(self.processes):
             process.stop()

@@ -1,0 +1,59 @@
+"""What a person sees who starts the service wrongly: one plain line, exit code 2, no traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+
+def serve(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", "serve", *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "CLUSTERWAY_DATA_FOLDER": str(tmp_path / "data"), **environment},
+    )
+
+
+def test_a_setting_that_is_no_number_is_named(tmp_path):
+    ended = serve(tmp_path, CLUSTERWAY_PACE="fast")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("clusterway: CLUSTERWAY_PACE: ")
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path):
+    url = "postgresql://somebody:secret-word@127.0.0.1:1/clusterway"
+    ended = serve(tmp_path, "--port", "0", CLUSTERWAY_DATABASE_URL=url)
+    assert ended.returncode == 2
+    assert "CLUSTERWAY_DATABASE_URL" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "secret-word" not in ended.stderr + ended.stdout
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_started(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        ended = serve(tmp_path, "--port", str(other.getsockname()[1]))
+    assert ended.returncode == 2
+    assert "cannot listen on 127.0.0.1" in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_key_file_that_others_may_read_is_refused(tmp_path, database_url):
+    keys = tmp_path / "vault.keys"
+    keys.write_text("k1:" + "A" * 43 + "=\n", encoding="ascii")
+    keys.chmod(0o644)
+    ended = serve(
+        tmp_path,
+        "--port",
+        "0",
+        CLUSTERWAY_DATABASE_URL=database_url,
+        CLUSTERWAY_KEY_FILE=str(keys),
+    )
+    assert ended.returncode == 2
+    assert "chmod 600" in ended.stderr
