@@ -23,60 +23,25 @@ import abc
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from transports import base, errors
-from transports.base import Capability, Limits, Transport
+from transports.base import Capability
 from transports.command import Command, Setting
+from transports.contract_faults import FaultContract
 from transports.contract_operations import one_of_each
+from transports.contract_rig import ALTERNATES, NAME, Access, Reach, Rig, facts, needs
 from transports.document import Node, Path, Segment
-from transports.mock import Expressway, Fault, FaultKind, Fleet, FleetClock
+from transports.mock import Fleet, FleetClock
 
-NAME = Path.parse("SystemUnit Name")
-ALTERNATES = Path.parse("Alternates")
-PATIENCE = 20.0
-"""Real seconds after which something that had to come is given up."""
+__all__ = ["Access", "Reach", "Rig", "TransportContract"]
 
 
-@dataclass(frozen=True)
-class Access:
-    """How a test wants to reach an appliance; every field off by default."""
-
-    wrong_password: bool = False
-    other_identity: bool = False
-    """Trust pinned to another key or certificate than the appliance has."""
-    limits: Limits = field(default_factory=lambda: Limits(connect=5.0, reply=10.0))
-
-
-Reach = Callable[[Expressway, Access], Transport]
-
-
-@dataclass
-class Rig:
-    """What one test works with: the fleet, its first appliance, and ways to it."""
-
-    fleet: Fleet
-    reach: Reach
-    opened: list[Transport] = field(default_factory=list)
-
-    @property
-    def device(self) -> Expressway:
-        """The first appliance of the fleet."""
-        return next(iter(self.fleet))
-
-    def transport(self, **access: Any) -> Transport:
-        """A transport to the first appliance; closed after the test."""
-        transport = self.reach(self.device, Access(**access))
-        self.opened.append(transport)
-        return transport
-
-
-class TransportContract(abc.ABC):
+class TransportContract(FaultContract, abc.ABC):
     """Derive from it, implement `reaching`, and name the class `Test...`."""
 
     rate: float = 500.0
@@ -90,8 +55,16 @@ class TransportContract(abc.ABC):
 
     def scenario(self) -> dict[str, Any]:
         """The fleet that the suite runs on."""
-        exp1 = {"name": "exp1", "address": "192.0.2.11", "accounts": ["operator"], "root": True}
-        return {"expressways": [exp1, {"name": "exp2", "address": "192.0.2.12"}]}
+        return {
+            "expressways": [
+                {"name": "exp1", "address": "192.0.2.11", "accounts": ["operator"], "root": True},
+                {"name": "exp2", "address": "192.0.2.12", "root": True},
+                {"name": "exp3", "address": "192.0.2.13", "root": True},
+            ],
+            "clusters": [
+                {"name": "cluster1.example.com", "key": "k-4711", "members": ["exp2", "exp3"]}
+            ],
+        }
 
     @pytest.fixture
     async def rig(self) -> AsyncIterator[Rig]:
@@ -121,7 +94,7 @@ class TransportContract(abc.ABC):
         for element in ("Alternates", "Ethernet", "IP", "Warnings", "Zones", "H323"):
             read = await transport.read_status(Path.parse(element))
             assert set(_top(read)) <= {element}
-            assert _facts(read) == _facts(_only(rig.device.status(), element))
+            assert facts(read) == facts(_only(rig.device.status(), element))
 
     async def test_a_status_path_leads_down_from_the_root(self, rig: Rig) -> None:
         tree = await rig.transport().read_status(Path.parse("SystemUnit Software Version"))
@@ -132,7 +105,7 @@ class TransportContract(abc.ABC):
         transport = rig.transport()
         for element in ("Alternates", "Ethernet", "NTP", "Option", "SystemUnit"):
             read = await transport.read_configuration(Path.parse(element))
-            assert _facts(read) == _facts(rig.device.configuration.tree([element]))
+            assert facts(read) == facts(rig.device.configuration.tree([element]))
 
     async def test_one_configured_value_can_be_read(self, rig: Rig) -> None:
         path = Path.parse("Ethernet 1 IP V4 Address")
@@ -236,66 +209,6 @@ class TransportContract(abc.ABC):
         fails = [row.total_fails for row in rig.device.protection.categories.values()]
         assert sum(fails) == 0
 
-    # Losses
-
-    async def test_an_appliance_that_is_off_is_unreachable(self, rig: Rig) -> None:
-        rig.device.lose_power()
-        transport = rig.transport(limits=Limits(connect=1.0))
-        for _ in range(2):
-            with pytest.raises(errors.NotSent) as caught:
-                await transport.read_status(ALTERNATES)
-            assert caught.value.sent is False
-
-    async def test_a_restart_ends_a_session_and_the_next_call_opens_another(self, rig: Rig) -> None:
-        transport = rig.transport()
-        await transport.write([Setting(NAME, "before")])
-        with contextlib.suppress(errors.OutcomeUnknown):  # the link may die before the answer
-            await transport.run(Command("Boot"))
-        await _until(lambda: _is_down(rig.device))
-        with pytest.raises((errors.NotSent, errors.OutcomeUnknown)):
-            await transport.read_status(ALTERNATES)
-        await _until(lambda: _answers(transport))
-        assert (await transport.read_configuration(NAME)).get(NAME) == "before"
-        assert rig.device.restarts == 1
-
-    @pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER])
-    async def test_a_link_that_dies_under_way_leaves_the_outcome_open(
-        self, rig: Rig, kind: FaultKind
-    ) -> None:
-        rig.fleet.faults.add(Fault(kind, "exp1", "ZoneAdd"))
-        transport = rig.transport()
-        with pytest.raises(errors.ConnectionLost) as caught:
-            await transport.run(Command("ZoneAdd", {"ZoneName": "z", "Type": "ENUM"}))
-        assert caught.value.sent is None
-        zones = rig.device.configuration.records("Zones Zone")
-        assert bool(zones) is (kind is FaultKind.DROP_AFTER)
-        assert (await transport.read_configuration(NAME)).get(NAME) == "exp1"
-
-    async def test_an_answer_cut_off_is_no_answer(self, rig: Rig) -> None:
-        rig.fleet.faults.add(Fault(FaultKind.DROP_AT_BYTE, "exp1", "Ethernet", value=40))
-        transport = rig.transport()
-        with pytest.raises((errors.ConnectionLost, errors.Garbled)):
-            await transport.read_configuration(Path.parse("Ethernet"))
-        tree = await transport.read_configuration(Path.parse("Ethernet"))
-        assert _facts(tree) == _facts(rig.device.configuration.tree(["Ethernet"]))
-
-    async def test_an_answer_that_does_not_come_is_a_timeout(self, rig: Rig) -> None:
-        rig.fleet.faults.add(Fault(FaultKind.DELAY, "exp1", "Ethernet", value=1e6))
-        transport = rig.transport(limits=Limits(connect=5.0, reply=0.8))
-        with pytest.raises(errors.ReplyTimeout) as caught:
-            await transport.read_configuration(Path.parse("Ethernet"))
-        assert caught.value.sent is None
-        assert (await transport.read_configuration(NAME)).get(NAME) == "exp1"
-
-    async def test_a_cancelled_call_does_not_disturb_the_next(self, rig: Rig) -> None:
-        transport = rig.transport()
-        for wait in (0.0, 0.001, 0.01, 0.05):
-            call = asyncio.ensure_future(transport.read_configuration(Path.parse("Ethernet")))
-            await asyncio.sleep(wait)
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-            assert (await transport.read_configuration(NAME)).get(NAME) == "exp1"
-
     # Sharing and closing
 
     async def test_many_tasks_may_use_one_transport(self, rig: Rig) -> None:
@@ -303,7 +216,7 @@ class TransportContract(abc.ABC):
         paths = [Path.parse(p) for p in ("SystemUnit", "Ethernet", "NTP", "Alternates")] * 5
         trees = await asyncio.gather(*(transport.read_configuration(path) for path in paths))
         for path, tree in zip(paths, trees, strict=True):
-            assert _facts(tree) == _facts(rig.device.configuration.tree([str(path)]))
+            assert facts(tree) == facts(rig.device.configuration.tree([str(path)]))
 
     async def test_it_can_be_closed_twice_and_used_again(self, rig: Rig) -> None:
         transport = rig.transport()
@@ -317,7 +230,7 @@ class TransportContract(abc.ABC):
 
     async def test_a_backup_is_handed_over_whole(self, rig: Rig) -> None:
         transport = rig.transport()
-        _needs(transport, Capability.BACKUP)
+        needs(transport, Capability.BACKUP)
         pieces: list[bytes] = []
 
         async def keep(piece: bytes) -> None:
@@ -330,20 +243,9 @@ class TransportContract(abc.ABC):
         assert "backup.tar.gz" in receipt.file_name
         assert archive == rig.device.backups[-1].data
 
-    async def test_a_backup_that_fails_is_no_backup(self, rig: Rig) -> None:
-        rig.fleet.faults.add(Fault(FaultKind.DISK_FULL, "exp1"))
-        transport = rig.transport()
-        _needs(transport, Capability.BACKUP)
-
-        async def keep(piece: bytes) -> None:
-            del piece
-
-        with pytest.raises(errors.TransportError):
-            await transport.perform(base.CreateBackup(keep))
-
     async def test_administrator_accounts_are_listed_and_deleted(self, rig: Rig) -> None:
         transport = rig.transport()
-        _needs(transport, Capability.ADMIN_ACCOUNTS)
+        needs(transport, Capability.ADMIN_ACCOUNTS)
         assert await transport.perform(base.ReadAdminAccounts()) == ("admin", "operator")
         await transport.perform(base.DeleteAdminAccount("operator"))
         assert await transport.perform(base.ReadAdminAccounts()) == ("admin",)
@@ -358,30 +260,3 @@ def _top(tree: Node) -> list[str]:
 
 def _only(tree: Node, element: str) -> Node:
     return Node(tree.name, children=tree.all(element))
-
-
-def _facts(tree: Node) -> dict[str, str]:
-    return {str(path): value for path, value in tree.leaves()}
-
-
-def _needs(transport: Transport, capability: Capability) -> None:
-    if capability not in transport.capabilities:
-        pytest.skip(f"{transport.name} offers no {capability}")
-
-
-async def _is_down(device: Expressway) -> bool:
-    return not device.up
-
-
-async def _answers(transport: Transport) -> bool:
-    try:
-        await transport.read_status(ALTERNATES)
-    except (errors.NotSent, errors.OutcomeUnknown):
-        return False
-    return True
-
-
-async def _until(look: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await look():  # noqa: ASYNC110  # the appliance gives no sign to wait for
-            await asyncio.sleep(0.01)

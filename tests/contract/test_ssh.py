@@ -125,13 +125,6 @@ class TestSshWithRoot(OverSsh):
 
 
 class TestSshThroughTheRootShell(OverSsh):
-    """The command line as a program of the root shell; nobody logs in as `admin`.
-
-    The fleet's faults of exchanges strike in the terminal of `admin` only.
-    """
-
-    test_a_link_that_dies_under_way_leaves_the_outcome_open = None
-    test_an_answer_cut_off_is_no_answer = None
-    test_an_answer_that_does_not_come_is_a_timeout = None
+    """The command line as a program of the root shell; nobody logs in as `admin`."""
 
     options = {"root": "true", "tsh": "tsh"}  # noqa: RUF012  # as above

@@ -18,6 +18,7 @@ from transports.errors import (
     Busy,
     CommandRejected,
     ConnectionLost,
+    Garbled,
     ReplyTimeout,
     Unreachable,
 )
@@ -138,6 +139,8 @@ class Connection:
         cut = strike(FaultKind.DROP_AT_BYTE, name, occasion)
         if strike(FaultKind.DROP_AFTER, name, occasion) or cut:
             self._drop()
+        if strike(FaultKind.GARBAGE, name, occasion):
+            raise Garbled(f"{self.host} answered with noise")
         self._still_there(device)
 
     async def web(self, occasion: str, act: Callable[[WebInterface], Awaitable[T]]) -> T:

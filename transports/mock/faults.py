@@ -26,6 +26,8 @@ class FaultKind(enum.StrEnum):
     """The answer comes `value` device seconds late."""
     WRONG_ANSWER = "wrong-answer"
     """The command is not carried out and answered as if it were unknown."""
+    GARBAGE = "garbage"
+    """The command is carried out and its answer is noise that follows no protocol."""
     IGNORED_WRITE = "ignored-write"
     """A write is answered OK and not kept."""
     RESTART_HANGS = "restart-hangs"
@@ -43,6 +45,9 @@ class FaultKind(enum.StrEnum):
     IMAGE_CORRUPT = "image-corrupt"
     """A software image does not pass its check."""
 
+
+NOISE = "%!&/ \x1b[31m<<<)(*s */ 0x00 \x7f ~~ not an answer of any kind"
+"""What `GARBAGE` answers."""
 
 _LASTING = frozenset(
     {

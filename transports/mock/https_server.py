@@ -12,10 +12,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from transports.mock.expressway import Expressway
-from transports.mock.faults import FaultKind
+from transports.mock.faults import NOISE, FaultKind
 from transports.mock.forms import pages
 from transports.mock.forms.certificate import self_signed
 from transports.mock.forms.site import Banned, Planned, Site
@@ -260,6 +261,8 @@ class HttpsServer:
         response = await self._site.carry_out(planned)
         if strike(FaultKind.DROP_AFTER, device.name, occasion):
             raise ConnectionResetError
+        if strike(FaultKind.GARBAGE, device.name, occasion):
+            response = replace(response, body=NOISE.encode())
         fault = strike(FaultKind.DROP_AT_BYTE, device.name, occasion)
         return response, int(fault.value) if fault else None
 

@@ -1,7 +1,6 @@
 """The session of `admin` over SSH: a terminal with the command line, and nothing else.
 
-A terminal echoes what arrives, answers line by line, and knows no command channel (facts 0.4). The
-faults of exchanges strike here, between a line and its answer.
+A terminal echoes what arrives, answers line by line, and knows no command channel (facts 0.4).
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import asyncssh
 
 from transports.mock.cli import CommandLine
 from transports.mock.configuration import DeviceRefusal
+from transports.mock.exchange import answer
 from transports.mock.expressway import Expressway
-from transports.mock.faults import FaultKind
 
 if TYPE_CHECKING:
     from transports.mock.clock import Timer
@@ -137,34 +136,19 @@ class AdminSession(asyncssh.SSHServerSession[bytes]):
 
     async def _answer(self, line: str) -> bool:
         """Answer one line; False where the session is over."""
-        device, profile = self._device, self._device.profile
-        strike = device.fleet.faults.strike
-        if line.strip():
-            if strike(FaultKind.DROP_BEFORE, device.name, line):
-                self._connection.abort()
-                return False
-            if fault := strike(FaultKind.DELAY, device.name, line):
-                await device.clock.sleep(fault.value)
-            await device.clock.sleep(profile.reply)
-        if line.strip() and strike(FaultKind.WRONG_ANSWER, device.name, line):
-            text = profile.unknown_command + profile.line_end
-        else:
-            reply = self._line.execute(line)
-            if reply.leave:
-                self._leave()
-                return False
-            text = "".join(part + profile.line_end for part in reply.lines)
-        if line.strip() and strike(FaultKind.DROP_AFTER, device.name, line):
+        profile = self._device.profile
+        given = await answer(self._device, self._line, line, profile.line_end)
+        if given.dies:
+            if given.text:
+                self._write(given.text)
+                # What was written must leave before the connection dies, or the cut is at byte 0.
+                await asyncio.sleep(0.01)
             self._connection.abort()
             return False
-        cut = strike(FaultKind.DROP_AT_BYTE, device.name, line) if line.strip() else None
-        if cut is not None:
-            self._write(text[: int(cut.value)])
-            # What was written must leave before the connection dies, or the cut is at byte 0.
-            await asyncio.sleep(0.01)
-            self._connection.abort()
+        if given.leave:
+            self._leave()
             return False
-        self._write(text + profile.prompt)
+        self._write(given.text + profile.prompt)
         return True
 
     def _write(self, text: str) -> None:

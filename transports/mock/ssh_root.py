@@ -6,6 +6,7 @@ questions, and enough of `ls`, `mv` and `rm` below /tmp for the upgrade by file 
 
 from __future__ import annotations
 
+import asyncio
 import fnmatch
 import re
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from transports.mock.cli import CommandLine
 from transports.mock.configuration import DeviceRefusal
+from transports.mock.exchange import answer
 from transports.mock.expressway import Expressway
 from transports.mock.web import WebInterface
 
@@ -70,22 +72,25 @@ class RootShell:
 
     async def _piped(self, text: str, program: str) -> int:
         if program in {"tsh", "tshell"}:
-            self._execute(text)
+            await self._execute(text)
             return 0
         if program in {"/sbin/backup.sh", "backup.sh"}:
             return await self._backup(text)
         self._line(f"-sh: {program}: not found")
         return 127
 
-    def _execute(self, line: str) -> bool:
-        reply = CommandLine(self._device).execute(line)
-        for text in reply.lines:
-            self._line(text)
-        return not reply.leave
+    async def _execute(self, line: str) -> bool:
+        """False where the line ended the program. Raises ConnectionResetError for a planned end."""
+        given = await answer(self._device, CommandLine(self._device), line, "\n")
+        self._say(self._device.sent(given.text).encode())
+        if given.dies:
+            await asyncio.sleep(0.01)  # what was written must leave before the connection dies
+            raise ConnectionResetError
+        return not given.leave
 
     async def _tsh(self, _: list[str]) -> int:
         while (line := await self._ask("")) is not None:
-            if not self._execute(line):
+            if not await self._execute(line):
                 break
         return 0
 

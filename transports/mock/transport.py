@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 from transports.base import Capability, Endpoint, Operation
 from transports.command import Command, Setting, command_line, setting_line
 from transports.document import Node, Path
-from transports.errors import InvalidRequest, NotSupported
+from transports.errors import InvalidRequest, NotSupported, ReplyTooLarge
 from transports.mock import commands
 from transports.mock.configuration import DeviceRefusal
 from transports.mock.connection import Connection
@@ -28,6 +28,8 @@ from transports.mock.status import prune
 
 R = TypeVar("R")
 _OPTIONS = {"fleet", "client", "root"}
+_LINE = len('*c xConfiguration : ""\r\n')
+"""What a line of the command line has beside path and value; a reply is as long as there."""
 _ROOT_ONLY = frozenset({Capability.FACTORY_RESET, Capability.PURGE_CLUSTER_DATABASE})
 
 
@@ -41,6 +43,7 @@ class MockTransport:
         if unknown:
             raise InvalidRequest(f"mock: unknown options {', '.join(sorted(unknown))}")
         self._root = endpoint.options.get("root", "false").casefold() == "true"
+        self._limits = endpoint.limits
         self._connection = Connection(endpoint, fleet)
 
     @property
@@ -53,7 +56,7 @@ class MockTransport:
         """The status below the path; an empty root where there is nothing of that name."""
         return await self._connection.exchange(
             f"xStatus {path}",
-            lambda device: _answer(device, prune(_status(device, path), path)),
+            lambda device: self._answer(device, prune(_status(device, path), path)),
         )
 
     async def read_configuration(self, path: Path) -> Node:
@@ -61,7 +64,7 @@ class MockTransport:
 
         def read(device: Expressway) -> Node:
             try:
-                return _answer(device, device.configuration.tree(_words(path)))
+                return self._answer(device, device.configuration.tree(_words(path)))
             except DeviceRefusal as refusal:
                 raise NotSupported(refusal.description) from None
 
@@ -83,7 +86,7 @@ class MockTransport:
         command_line(command)
         return await self._connection.exchange(
             f"xCommand {command.name}",
-            lambda device: _answer(
+            lambda device: self._answer(
                 device, commands.run(device, command.name, dict(command.parameters))
             ),
         )
@@ -101,6 +104,16 @@ class MockTransport:
         """End the session."""
         await self._connection.close()
 
+    def _answer(self, device: Expressway, node: Node) -> Node:
+        """What is handed over, within the agreed limits. Raises ReplyTooLarge."""
+        size = 0
+        for path, value in node.leaves():
+            device.sent(value)
+            size += _LINE + len(value) + sum(len(segment.name) + 1 for segment in path.segments)
+            if size > self._limits.max_reply_bytes or len(path.segments) > self._limits.max_depth:
+                raise ReplyTooLarge("the reply is larger or deeper than agreed")
+        return node
+
 
 def _status(device: Expressway, path: Path) -> Node:
     return device.status(*(segment.name for segment in path.segments[:1]))
@@ -108,9 +121,3 @@ def _status(device: Expressway, path: Path) -> Node:
 
 def _words(path: Path) -> list[str]:
     return str(path).split()
-
-
-def _answer(device: Expressway, node: Node) -> Node:
-    for _, value in node.leaves():
-        device.sent(value)
-    return node
