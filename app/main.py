@@ -27,6 +27,7 @@ from app.storage.backups import BackupArchive
 from app.storage.database import migrate, resource_engine
 from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
+from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
 from transports import registry
 from transports.http import probe_certificate
@@ -42,6 +43,7 @@ class Service:
     engine: PostgresEngine
     store: PostgresStore
     backups: BackupArchive
+    images: ImageFolder
     appliances: ConnectedPeers
     vault: Vault
     redactor: Redactor
@@ -81,10 +83,12 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
         access = PeerAccess(store, vault, redactor, guard, clock)
         appliances = ConnectedPeers(access, registry.create, clock)
         backups = BackupArchive(engine.pool, vault)
+        images = ImageFolder(settings.images)
         parts = Parts(
             store=store,
             appliances=appliances,
             backups=backups,
+            images=images,
             feed=engine.news,
             procedures=PROCEDURES,
             vault=vault,
@@ -101,6 +105,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             engine=engine,
             store=store,
             backups=backups,
+            images=images,
             appliances=appliances,
             vault=vault,
             redactor=redactor,

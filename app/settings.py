@@ -28,6 +28,11 @@ class Settings(BaseSettings):
         default=Path(".clusterway"),
         description="Where the private PostgreSQL and the key-encryption keys live.",
     )
+    image_folder: Path | None = Field(
+        default=None,
+        description="Where software images for upgrades lie, for the API and all workers. "
+        "Without it: `images` in the data folder.",
+    )
     key_file: Path | None = Field(
         default=None,
         description="Key-encryption keys, one `id:base64` a line, the last one seals. "
@@ -67,6 +72,11 @@ class Settings(BaseSettings):
         description="JSON lines; off by default where the logs go to a terminal.",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def images(self) -> Path:
+        """The folder of software images."""
+        return self.image_folder or self.data_folder / "images"
 
     @property
     def keys(self) -> Path:

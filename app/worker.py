@@ -45,7 +45,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
                     failure = StepFailure(problem.code, problem.detail, remedy)
                     raise StepFailed(failure) from problem
 
-            yield Tools(appliance, registry, service.backups.of(job.id))
+            yield Tools(appliance, registry, service.backups.of(job.id), service.images)
 
     await service.engine.work(
         handlers=HANDLERS,

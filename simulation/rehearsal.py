@@ -76,6 +76,23 @@ class MemoryBackups:
         self.kept[step_key] = (peer_id, b"".join(pieces), receipt)
 
 
+class MemoryImages:
+    """Software images in memory."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    async def size(self, name: str) -> int | None:
+        """Bytes of the image, or None."""
+        return len(self.files[name]) if name in self.files else None
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """The image in small pieces."""
+        data = self.files[name]
+        for start in range(0, len(data), 8):
+            yield data[start : start + 8]
+
+
 class MemoryRegistry:
     """The registry of one cluster, in memory."""
 
@@ -119,6 +136,7 @@ class Rehearsal:
         self.wakeups = MemoryWakeups()
         self.journal = MemoryJournal(self.clock, self.wakeups)
         self.backups: dict[str, MemoryBackups] = {}
+        self.images = MemoryImages()
         self.handlers = {kind: self._watched(handler) for kind, handler in HANDLERS.items()}
         self.transport: Callable[[Endpoint], Transport] = mock.create
         self.new_worker("worker-1")
@@ -181,6 +199,7 @@ class Rehearsal:
             views={peer_id: await self.observe(peer_id) for peer_id in self.peers},
             capabilities=capabilities,
             memberships={member.id: self.cluster.id for member in self.cluster.members},
+            images={name: len(data) for name, data in self.images.files.items()},
         )
 
     async def plan(self, slug: str, **parameters: Any) -> Plan:
@@ -275,7 +294,7 @@ class Rehearsal:
 
         backups = self.backups.setdefault(job.id, MemoryBackups())
         try:
-            yield Tools(appliance, self.registry, backups)
+            yield Tools(appliance, self.registry, backups, self.images)
         finally:
             for opened in appliances.values():
                 await opened.close()

@@ -32,6 +32,7 @@ def offline_api() -> FastAPI:
         planning=nothing,
         jobs=nothing,
         keys=nothing,
+        images=nothing,
         store=nothing,
     )
     return create_api(services, Settings.model_construct(docs=True))

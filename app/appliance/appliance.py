@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from transports.base import (
     CreateBackup,
     DeleteAdminAccount,
     FactoryReset,
+    InstallSoftware,
     Operation,
     PingFromPeer,
     ReadAdminAccounts,
@@ -310,6 +311,12 @@ class Appliance:
         """`xCommand Boot`: the whole system starts anew, with newly installed software."""
         self._forget()
         await self._run(Command("Boot"))
+
+    async def install_software(
+        self, file_name: str, read: Callable[[], AsyncIterator[bytes]]
+    ) -> None:
+        """Maintenance > Upgrade: upload the image and install it; used from the next reboot on."""
+        await self._perform(InstallSoftware(file_name, read))
 
     async def reset_to_defaults(self) -> None:
         """`DefaultValuesSet Level: 2` (ADD-J-02; the guide's `DefaultValueSet` is a misprint)."""

@@ -28,6 +28,10 @@ class Timings:
     factory_reset: float = 1500.0
     """"some 20 or more minutes" (guide p.21)."""
     factory_reset_limit: float = 7200.0
+    install: float = 600.0
+    """A guess: "several minutes" beside the upload of an image."""
+    install_limit: float = 7200.0
+    """Public tools wait up to 6000 s for the installer (device facts 7)."""
     replication: float = 120.0
     """The primary's configuration is copied about every 2 minutes (guide p.14)."""
     replication_limit: float = 1200.0

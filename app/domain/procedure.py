@@ -32,6 +32,8 @@ class Situation:
     """What the peers' own name servers said; None where they were not asked."""
     round_trips: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     """(from, to) by peer id -> milliseconds; None where nothing answered; absent: not measured."""
+    images: Mapping[str, int] = field(default_factory=dict)
+    """Name -> bytes of the software images that lie ready for upgrades."""
 
     def observed(self, peer_id: str) -> Observation | None:
         """The peer's observation, or None where it could not be read."""

@@ -7,6 +7,7 @@ to do then must be nothing: the peers may belong to another job by now.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from app.appliance.appliance import Appliance
@@ -22,7 +23,12 @@ def guarded(tools: Tools, check: LeaseCheck) -> Tools:
         check()
         return (await tools.appliances(peer_id)).only_while(check)
 
-    return Tools(appliance, _asking(tools.registry, check), _asking(tools.backups, check))
+    return replace(
+        tools,
+        appliances=appliance,
+        registry=_asking(tools.registry, check),
+        backups=_asking(tools.backups, check),
+    )
 
 
 class _Asking:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.appliance.appliance import Appliance
@@ -27,7 +27,7 @@ from app.engine.records import (
     Page,
     Wait,
 )
-from app.procedures.base import BackupStore, Handler, Registry
+from app.procedures.base import BackupStore, Handler, NoImages, Registry, SoftwareImages
 
 
 class Journal(Protocol):
@@ -121,6 +121,7 @@ class Tools:
     """By peer id; keeps one session per peer."""
     registry: Registry
     backups: BackupStore
+    images: SoftwareImages = field(default_factory=NoImages)
 
 
 Equip = Callable[[JobRecord], AbstractAsyncContextManager[Tools]]

@@ -311,6 +311,7 @@ class StepRun:
             backups=self._tools.backups,
             attestations=job.attestations,
             records={record.key: record for record in self._going.records},
+            images=self._tools.images,
         )
         try:
             return await function(context)

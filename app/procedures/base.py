@@ -16,7 +16,7 @@ The engine runs a step like this, and nothing else touches a peer:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -94,6 +94,29 @@ class Registry(Protocol):
         """
 
 
+class SoftwareImages(Protocol):
+    """The software images that lie ready for upgrades (ADR 0006)."""
+
+    async def size(self, name: str) -> int | None:
+        """Bytes of the image; None where there is none of that name."""
+
+    def read(self, name: str) -> AsyncIterator[bytes]:
+        """The image piece by piece. Raises FileNotFoundError where it is gone."""
+
+
+class NoImages:
+    """No image lies ready. Implements SoftwareImages."""
+
+    async def size(self, name: str) -> int | None:  # noqa: ARG002 - no name is known
+        """None for every name."""
+        return None
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """Raises FileNotFoundError."""
+        raise FileNotFoundError(name)
+        yield b""
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """All a handler may use. Whatever is not here, a step cannot do."""
@@ -109,6 +132,7 @@ class StepContext:
     """By gate name."""
     records: Mapping[str, StepRecord] = field(default_factory=dict)
     """The records of all steps of this job, by key: what an earlier step saw."""
+    images: SoftwareImages = field(default_factory=NoImages)
 
     async def appliance(self, peer_id: str | None = None) -> Appliance:
         """The step's peer, or another one, in domain words."""

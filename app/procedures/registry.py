@@ -10,6 +10,7 @@ from app.procedures import (
     create_cluster,
     maintenance_mode,
     restart_peer,
+    upgrade,
 )
 from app.procedures.base import Handler, Procedure
 from app.procedures.steps import (
@@ -22,6 +23,7 @@ from app.procedures.steps import (
     restart,
     review,
     settings,
+    software,
 )
 from app.procedures.steps import backup as backup_steps
 
@@ -33,6 +35,7 @@ PROCEDURES: Mapping[str, Procedure] = {
         backup.PROCEDURE,
         restart_peer.PROCEDURE,
         maintenance_mode.PROCEDURE,
+        upgrade.PROCEDURE,
     )
 }
 
@@ -47,6 +50,7 @@ _KINDS = (
     restart,
     review,
     settings,
+    software,
 )
 
 HANDLERS: Mapping[str, Handler] = {

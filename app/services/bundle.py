@@ -16,7 +16,7 @@ from app.services.jobs import JobsService
 from app.services.keys import KeysService
 from app.services.peers import Capable, PeersService
 from app.services.planning import PlanningService
-from app.services.ports import Appliances, Backups, EventFeed, NewId, Probe, Store
+from app.services.ports import Appliances, Backups, EventFeed, Images, NewId, Probe, Store
 from app.settings import Settings
 from transports.base import Endpoint
 
@@ -31,6 +31,7 @@ class Services:
     planning: PlanningService
     jobs: JobsService
     keys: KeysService
+    images: Images
     store: Store
 
 
@@ -41,6 +42,7 @@ class Parts:
     store: Store
     appliances: Appliances
     backups: Backups
+    images: Images
     feed: EventFeed
     procedures: Mapping[str, Procedure]
     vault: Vault
@@ -72,6 +74,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         clock=parts.clock,
         new_id=parts.new_id,
         lifetime=settings.plan_lifetime,
+        images=parts.images,
     )
     return Services(
         credentials=CredentialsService(
@@ -95,5 +98,6 @@ def join(parts: Parts, settings: Settings) -> Services:
             new_id=parts.new_id,
         ),
         keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
+        images=parts.images,
         store=parts.store,
     )

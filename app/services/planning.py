@@ -23,7 +23,7 @@ from app.security.keys import Principal
 from app.services.conditions import remember, replay
 from app.services.peers import PeersService
 from app.services.plan_document import facts, to_json
-from app.services.ports import Appliances, NewId, Store
+from app.services.ports import Appliances, Images, NewId, Store
 from app.services.problems import Item, Problem, not_found
 from app.services.records import Once, Outcome, RegisteredCluster, StoredPlan
 
@@ -58,6 +58,7 @@ class PlanningService:
     clock: Clock
     new_id: NewId
     lifetime: timedelta
+    images: Images
 
     def procedure(self, slug: str) -> Procedure:
         """A procedure of the catalogue. Raises Problem `not-found`."""
@@ -131,6 +132,7 @@ class PlanningService:
                 peer_id: await self.appliances.capabilities(peer_id) for peer_id in involved
             },
             memberships=memberships,
+            images=await self.images.sizes(),
         )
 
     async def _views(

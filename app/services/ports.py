@@ -22,6 +22,7 @@ from app.services.records import (
     Page,
     RegisteredCluster,
     RegisteredPeer,
+    SoftwareImage,
     StoredPlan,
 )
 
@@ -126,6 +127,15 @@ class Backups(Protocol):
 
     def read(self, backup_id: str) -> AsyncIterator[bytes]:
         """The plain bytes, piece by piece, outside any transaction of the caller."""
+        ...
+
+
+class Images(Protocol):
+    """The software images that lie ready for upgrades."""
+
+    async def all(self) -> Sequence[SoftwareImage]: ...
+    async def sizes(self) -> Mapping[str, int]:
+        """Name -> bytes."""
         ...
 
 

@@ -124,6 +124,15 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftwareImage:
+    """A software image in the image folder; `size` in bytes."""
+
+    name: str
+    size: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Once:
     """An `Idempotency-Key` with what it stands for: who sent what to where."""
 

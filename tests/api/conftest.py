@@ -35,6 +35,7 @@ from app.services.identifiers import Identifiers
 from app.settings import Settings
 from app.storage.database import plain_url, resource_engine
 from app.storage.desk import ConnectionDesk
+from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
 from tests.support import postgres
 from transports import registry
@@ -290,6 +291,7 @@ async def world(
         store=PostgresStore(engine, lambda connection: ConnectionDesk(connection, _enqueue)),
         appliances=appliances,
         backups=backups,
+        images=ImageFolder(settings.images),
         feed=PollingFeed(),
         procedures={**PROCEDURES, NAMING.slug: NAMING},
         vault=load_vault(settings.keys),
