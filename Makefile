@@ -10,7 +10,7 @@ PYTHON ?= $(shell sh tools/find-python)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPEED ?= 100
 
-.PHONY: help demo test run simulate check format lint types imports openapi docs unit contract \
+.PHONY: help procedures demo test run simulate check format lint types imports openapi docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -45,8 +45,11 @@ imports: $(VENV)/.dev
 unit: $(VENV)/.dev
 	@$(BIN)/pytest --quiet --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
 
-contract: $(VENV)/.dev ## Run the transport contract: every transport, every scenario
-	@$(BIN)/pytest --quiet tests/contract
+contract: $(VENV)/.dev ## Run the transport contract and rebuild its table, docs/contract.md
+	@$(BIN)/pytest --quiet --numprocesses 2 -p tests.contract.table tests/contract $(PYTEST_ARGS)
+
+procedures: $(VENV)/.dev ## Strike every step of every procedure with every fault that can hit it
+	@$(BIN)/python -m tests.matrix
 
 openapi: $(VENV)/.dev ## Rebuild openapi/ from the code
 	@$(BIN)/python -m app.api.openapi

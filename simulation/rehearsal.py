@@ -28,6 +28,7 @@ from app.engine.records import JobFilter, JobRecord, NewJob
 from app.engine.runner import Runner
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.registry import HANDLERS, PROCEDURES
+from app.procedures.safe_points import only_where_recorded
 from transports import mock
 from transports.base import Endpoint, Transport
 from transports.errors import TransportError
@@ -166,7 +167,11 @@ class Rehearsal:
 
     def appliance(self, peer_id: str, password: str = REHEARSAL_PASSWORD) -> Appliance:
         """A new appliance over the mock transport."""
-        endpoint = Endpoint(
+        return Appliance(peer_id, [self.transport(self.endpoint(peer_id, password))], self.clock)
+
+    def endpoint(self, peer_id: str, password: str = REHEARSAL_PASSWORD) -> Endpoint:
+        """How the peer is reached in process."""
+        return Endpoint(
             host=self.peers[peer_id].address,
             port=0,
             username="admin",
@@ -174,7 +179,6 @@ class Rehearsal:
             trust=None,
             options={"fleet": "rehearsal"},
         )
-        return Appliance(peer_id, [self.transport(endpoint)], self.clock)
 
     async def observe(self, peer_id: str) -> View:
         """What the peer says now, or why it says nothing."""
@@ -216,7 +220,7 @@ class Rehearsal:
             cluster_id=self.cluster.id,
             procedure=slug,
             parameters=parameters,
-            stages=draft.stages,
+            stages=only_where_recorded(draft.stages),
             findings=draft.findings,
             impact=draft.impact,
             back_out=draft.back_out,

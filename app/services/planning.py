@@ -19,6 +19,7 @@ from app.domain.peer import Peer
 from app.domain.plan import Plan
 from app.domain.procedure import Situation
 from app.procedures.base import Procedure
+from app.procedures.safe_points import only_where_recorded
 from app.security.keys import Principal
 from app.services.conditions import remember, replay
 from app.services.peers import PeersService
@@ -104,7 +105,7 @@ class PlanningService:
             cluster_id=cluster_id,
             procedure=slug,
             parameters=to_json(parameters),
-            stages=draft.stages,
+            stages=only_where_recorded(draft.stages),
             findings=draft.findings,
             impact=draft.impact,
             back_out=draft.back_out,

@@ -1,0 +1,108 @@
+"""One or more rehearsals for every procedure: the fleet it starts from and its parameters.
+
+The one table behind the generated fault matrix (`make procedures`) and behind the guide coverage
+(`clusterway guide coverage`). A new procedure adds its rows here and is covered by both. Fleets are
+scenarios of `transports.mock.scenario`; an Expressway's name is its peer id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+CLUSTER = "cluster1.example.com"
+KEY = "Pre-shared & secret: 4711"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A procedure, its parameters, and the fleet.
+
+    The first `members` of `peers` Expressways (exp1, exp2, ...) form a cluster that has been
+    healthy for hours, with exp1 as its primary. `devices` adds words to single Expressways; `off`
+    are those without power when the plan is made; `astray` are those that list peers without being
+    members, and may go on doing so. `matrix` says whether the fault matrix runs it;
+    the coverage always does.
+    """
+
+    procedure: str
+    parameters: Mapping[str, Any]
+    peers: int = 3
+    members: int = 0
+    devices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    off: tuple[str, ...] = ()
+    astray: tuple[str, ...] = ()
+    matrix: bool = True
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return f"{self.procedure}, {self.name}" if self.name else self.procedure
+
+    @property
+    def scenario(self) -> dict[str, Any]:
+        """The fleet, in the words of `transports.mock.scenario`."""
+        names = [f"exp{n}" for n in range(1, self.peers + 1)]
+        made: dict[str, Any] = {
+            "expressways": [
+                {
+                    "name": name,
+                    "address": f"192.0.2.{10 + number}",
+                    **self.devices.get(name, {}),
+                }
+                for number, name in enumerate(names, start=1)
+            ]
+        }
+        if self.members:
+            made["clusters"] = [{"name": CLUSTER, "key": KEY, "members": names[: self.members]}]
+        return made
+
+
+REHEARSED: tuple[Rehearsed, ...] = (
+    Rehearsed(
+        "create-cluster",
+        {
+            "primary_peer_id": "exp1",
+            "planned_peer_ids": ("exp2", "exp3"),
+            "host_name": "exp1",
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        devices={"exp1": {"calls": [120], "optimized": False}},
+    ),
+    Rehearsed(
+        "add-peer",
+        {
+            "peer_id": "exp3",
+            "host_name": "exp3",
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        members=2,
+        devices={"exp3": {"accounts": ["alice"], "calls": [120]}},
+    ),
+    Rehearsed("backup", {"peer_ids": ("exp1", "exp2")}, members=2),
+    Rehearsed("restart-peer", {"peer_id": "exp2"}, members=2),
+    Rehearsed(
+        "maintenance-mode",
+        {
+            "peer_ids": ("exp2",),
+            "enabled": True,
+            "wait_for_calls": True,
+            "call_drain_seconds": 600.0,
+            "disconnect_remaining_calls": True,
+        },
+        members=2,
+        devices={"exp2": {"calls": [120]}},
+        name="on",
+    ),
+    Rehearsed(
+        "maintenance-mode",
+        {"peer_ids": ("exp2",), "enabled": False},
+        members=2,
+        devices={"exp2": {"maintenance": True}},
+        name="off",
+    ),
+)
