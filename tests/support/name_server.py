@@ -6,6 +6,7 @@ all, and an answer over UDP that is cut short so that only TCP has the whole of 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,12 +82,16 @@ def name_server(text: str, *, tcp: bool = True, refuse: bool = False) -> Iterato
         over_tcp = DNSServer(zone, address="127.0.0.1", port=port, tcp=True, logger=SilentLogger())
         over_tcp.server.handle_error = lambda *_: None
         servers.append(over_tcp)
-    for server in servers:
-        server.start_thread()
+    threads = [
+        threading.Thread(target=server.server.serve_forever, args=(0.01,), daemon=True)
+        for server in servers
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield NameServer(zone, f"127.0.0.1:{port}")
     finally:
-        for server in servers:
-            server.stop()
+        for server, thread in zip(servers, threads, strict=True):
+            server.server.shutdown()
+            thread.join()
             server.server.server_close()
-            server.thread.join()
