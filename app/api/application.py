@@ -9,7 +9,16 @@ from fastapi.routing import APIRoute
 
 from app.api import answers, health, openapi, pages
 from app.api.middleware import Authentication, BodyLimits, RequestIds
-from app.api.v1 import clusters, credentials, events, images, jobs, peers, procedures
+from app.api.v1 import (
+    clusters,
+    credentials,
+    diagnosis,
+    events,
+    images,
+    jobs,
+    peers,
+    procedures,
+)
 from app.services.bundle import Services
 from app.settings import Settings
 
@@ -37,6 +46,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         credentials.router,
         peers.router,
         clusters.router,
+        diagnosis.router,
         procedures.router(services.planning.procedures),
         jobs.router,
         events.router,

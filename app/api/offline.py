@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -25,14 +26,5 @@ class _Nothing:
 def offline_api() -> FastAPI:
     """The application, good for `openapi()` and its routes."""
     nothing = cast("Any", _Nothing())
-    services = Services(
-        credentials=nothing,
-        peers=nothing,
-        clusters=nothing,
-        planning=nothing,
-        jobs=nothing,
-        keys=nothing,
-        images=nothing,
-        store=nothing,
-    )
+    services = Services(**{field.name: nothing for field in fields(Services)})
     return create_api(services, Settings.model_construct(docs=True))

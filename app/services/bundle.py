@@ -12,6 +12,7 @@ from app.security.redaction import Redactor
 from app.security.vault import Vault
 from app.services.clusters import ClustersService
 from app.services.credentials import CredentialsService
+from app.services.diagnosis import DiagnosisService
 from app.services.jobs import JobsService
 from app.services.keys import KeysService
 from app.services.peers import Capable, PeersService
@@ -30,6 +31,7 @@ class Services:
     clusters: ClustersService
     planning: PlanningService
     jobs: JobsService
+    diagnosis: DiagnosisService
     keys: KeysService
     images: Images
     store: Store
@@ -66,6 +68,9 @@ def join(parts: Parts, settings: Settings) -> Services:
         probes=parts.probes,
         observation_limit=settings.observation_limit,
     )
+    clusters = ClustersService(
+        store=parts.store, peers=peers, clock=parts.clock, new_id=parts.new_id
+    )
     planning = PlanningService(
         store=parts.store,
         peers=peers,
@@ -85,9 +90,7 @@ def join(parts: Parts, settings: Settings) -> Services:
             new_id=parts.new_id,
         ),
         peers=peers,
-        clusters=ClustersService(
-            store=parts.store, peers=peers, clock=parts.clock, new_id=parts.new_id
-        ),
+        clusters=clusters,
         planning=planning,
         jobs=JobsService(
             store=parts.store,
@@ -96,6 +99,12 @@ def join(parts: Parts, settings: Settings) -> Services:
             feed=parts.feed,
             clock=parts.clock,
             new_id=parts.new_id,
+        ),
+        diagnosis=DiagnosisService(
+            store=parts.store,
+            clusters=clusters,
+            procedures=parts.procedures,
+            clock=parts.clock,
         ),
         keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         images=parts.images,

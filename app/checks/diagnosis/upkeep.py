@@ -62,7 +62,7 @@ def maintenance_left_on(case: Case) -> Iterator[Suspect]:
             ),
             frozenset({"maintenance-mode"}),
             frozenset({peer.id}),
-            mends=(Mend("maintenance-mode", {"peer_id": peer.id, "mode": "Off"}),),
+            mends=(Mend("maintenance-mode", {"peer_ids": [peer.id], "enabled": False}),),
             by_job=f"job {case.running.id} uses it" if used and case.running else "",
         )
 

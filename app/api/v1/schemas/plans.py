@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from app.api.v1.schemas.words import CLUSTER, PEER, PLAN, TIME, Told
 from app.domain.finding import Finding
 from app.domain.plan import Impact, Plan, PlannedStep, Stage
+from app.procedures.safe_points import safe_points
 from app.services import change_texts
 
 DIGEST = "5f0c3a6d1b7e4c2f9a8d0e6b3c5f7a9d2e4b6c8f0a1d3e5b7c9f2a4d6e8b0c1f"
@@ -62,6 +63,23 @@ class ImpactRead(Told):
     outage_seconds: float = Field(description="Without service.", examples=[180])
 
 
+class SafePointRead(Told):
+    """A place where the job may stop, and the way back from there."""
+
+    after: str = Field(
+        description="The step behind which it may stop; empty: the start.",
+        examples=["record-members"],
+    )
+    words: str = Field(description="The way back.", examples=["Remove the peer again."])
+    procedure: str | None = Field(
+        description="The procedure that leads back, if any is needed.", examples=["remove-peer"]
+    )
+    parameters: dict[str, Any] | None = Field(
+        description="Its parameters; null where a person has to choose.",
+        examples=[{"peer_id": PEER}],
+    )
+
+
 class NeededAttestation(Told):
     """What an operator will have to state, with the start or while the job waits."""
 
@@ -97,6 +115,7 @@ class PlanRead(Told):
                     "findings": [],
                     "impact": [],
                     "back_out": ["Restore the backup of exp1."],
+                    "safe_points": [],
                     "attestations_needed": [],
                     "expected_seconds": 900,
                     "change_texts": {
@@ -123,6 +142,7 @@ class PlanRead(Told):
     findings: list[FindingRead] = Field(description="What the checks found.")
     impact: list[ImpactRead] = Field(description="What users will notice.")
     back_out: list[str] = Field(description="How to get back.")
+    safe_points: list[SafePointRead] = Field(description="Where a job may stop, in order.")
     attestations_needed: list[NeededAttestation] = Field(description="What people must state.")
     expected_seconds: float = Field(description="From start to end, waits for people excluded.")
     change_texts: ChangeTextsRead = Field(description="For the change record.")
@@ -141,9 +161,18 @@ def plan_read(plan: Plan) -> PlanRead:
         digest=plan.digest,
         blocked=bool(plan.blockers),
         stages=[_stage(stage) for stage in plan.stages],
-        findings=[_finding(finding) for finding in plan.findings],
+        findings=[finding_read(finding) for finding in plan.findings],
         impact=[_impact(impact) for impact in plan.impact],
         back_out=list(plan.back_out),
+        safe_points=[
+            SafePointRead(
+                after=point.after,
+                words=point.words,
+                procedure=point.procedure or None,
+                parameters=None if point.parameters is None else dict(point.parameters),
+            )
+            for point in safe_points(plan)
+        ],
         attestations_needed=[
             NeededAttestation(
                 gate=step.attestation,
@@ -187,7 +216,8 @@ def planned_step_read(step: PlannedStep) -> PlannedStepRead:
     )
 
 
-def _finding(finding: Finding) -> FindingRead:
+def finding_read(finding: Finding) -> FindingRead:
+    """As a reader sees it."""
     return FindingRead(
         code=finding.code,
         severity=finding.severity.value,

@@ -1,0 +1,99 @@
+"""The diagnosis of a cluster as callers get it: observed now, with ready requests that mend it.
+
+Observing and judging are apart: the judging (app.checks.diagnosis) is pure. What this service adds
+is the job that is at work, whose doings are expected, and the plan request for each procedure that
+mends a cause: planning changes nothing, so it can be sent without a second thought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.checks.diagnosis import Case, Diagnosis, Mend, RunningJob, diagnose
+from app.domain.clock import Clock
+from app.domain.cluster import Cluster
+from app.domain.observation import View
+from app.engine.records import JobFilter
+from app.procedures.base import Procedure
+from app.services.clusters import ClustersService
+from app.services.plan_document import to_json
+from app.services.ports import Store
+
+MOST_JOBS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """A request ready to be sent: it plans and changes nothing. `when`: only if that is so."""
+
+    procedure: str
+    title: str
+    method: str
+    path: str
+    body: Mapping[str, Any]
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """A cluster, what its members said, and what follows from it."""
+
+    cluster: Cluster
+    at: datetime
+    views: Mapping[str, View]
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisService:
+    """Observes the members of a cluster and says what is wrong."""
+
+    store: Store
+    clusters: ClustersService
+    procedures: Mapping[str, Procedure]
+    clock: Clock
+
+    async def diagnose(self, cluster_id: str) -> Diagnosed:
+        """What is wrong now, root causes first. Raises Problem `not-found`. Changes nothing."""
+        views = await self.clusters.observe(cluster_id)
+        return await self.judge(cluster_id, {view.peer_id: view for view in views})
+
+    async def judge(self, cluster_id: str, views: Mapping[str, View]) -> Diagnosed:
+        """The same over answers that are at hand already."""
+        registered = await self.clusters.get(cluster_id)
+        running = await self._running(cluster_id)
+        case = Case(registered.cluster, views, running)
+        return Diagnosed(registered.cluster, self.clock.now(), views, diagnose(case))
+
+    def request(self, cluster_id: str, mend: Mend) -> PlanRequest | None:
+        """The plan request of a mend; None where this service has no such procedure."""
+        procedure = self.procedures.get(mend.procedure)
+        if procedure is None or not fits(procedure, mend.parameters):
+            return None
+        return PlanRequest(
+            procedure=procedure.slug,
+            title=procedure.title,
+            method="POST",
+            path=f"/v1/clusters/{cluster_id}/procedures/{procedure.slug}/plan",
+            body=to_json(mend.parameters),
+            when=mend.when,
+        )
+
+    async def _running(self, cluster_id: str) -> RunningJob | None:
+        """The job that holds the cluster, if any."""
+        async with self.store.transaction() as tx:
+            page = await tx.jobs.list_jobs(JobFilter(cluster_id=cluster_id), limit=MOST_JOBS)
+        held = next((job for job in page.items if job.holds and not job.state.ended), None)
+        return None if held is None else RunningJob(held.id, held.plan)
+
+
+def fits(procedure: Procedure, parameters: Mapping[str, object]) -> bool:
+    """Whether the procedure takes just these parameters."""
+    try:
+        procedure.parameters(**parameters)
+    except (TypeError, ValueError):
+        return False
+    return True
