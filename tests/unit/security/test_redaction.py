@@ -25,7 +25,7 @@ def test_a_learned_value_is_removed_wherever_it_stands() -> None:
         ("Authorization: Bearer abc.def-ghi", "abc.def-ghi"),
         ("authorization: basic YWRtaW46c2VjcmV0", "YWRtaW46c2VjcmV0"),
         ("postgresql://user:pa55@host/db", "pa55"),
-        ("key is " + new_key_text()[1], "cwk_"),
+        pytest.param("key is " + new_key_text()[1], "cwk_", id="a new API key"),
         ("-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----", "MII"),
     ],
 )
