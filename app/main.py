@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from app.api.application import create_api
+from app.dns.lookup import NameServers
 from app.engine.clock import SystemClock
 from app.procedures.registry import PROCEDURES
-from app.security.addresses import AddressGuard
+from app.security.addresses import AddressGuard, AddressRefused
 from app.security.redaction import Redactor
 from app.security.vault import Vault, load_vault
 from app.services.access import PeerAccess
@@ -66,6 +67,25 @@ async def database(settings: Settings) -> AsyncIterator[str]:
         yield url
 
 
+def name_servers(settings: Settings) -> NameServers:
+    """Look-ups at the servers that peers name; never at this machine or its link."""
+    guard = AddressGuard()
+
+    def allowed(address: str) -> bool:
+        try:
+            guard.check(address)
+        except AddressRefused:
+            return False
+        return True
+
+    return NameServers(
+        enabled=settings.dns_lookups,
+        instead=settings.dns_resolvers,
+        allowed=allowed,
+        timeout=settings.dns_timeout,
+    )
+
+
 @asynccontextmanager
 async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[Service]:
     """Everything an API or a worker needs, with the schema up to date; closed with the block."""
@@ -98,6 +118,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             new_id=new_id,
             build_transport=registry.create,
             probes={"ssh": probe_host_key, "http": probe_certificate},
+            names=name_servers(settings),
         )
         yield Service(
             settings=settings,

@@ -64,6 +64,17 @@ class Settings(BaseSettings):
     observation_limit: float = Field(
         default=60.0, gt=0, le=600, description="Seconds the observation of one peer may take."
     )
+    dns_lookups: bool = Field(
+        default=True, description="Whether the peers' own name servers are asked from here."
+    )
+    dns_resolvers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Name servers by the address that peers use, as a JSON object: the `host:port` "
+        "to ask instead, or an empty text for one that is never asked.",
+    )
+    dns_timeout: float = Field(
+        default=2.0, gt=0, le=30, description="Seconds a name server has for one answer, twice."
+    )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, le=64 * 1_048_576, description="Largest request body."
     )

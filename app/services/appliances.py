@@ -9,7 +9,7 @@ credential is rotated or the endpoint changed (the appliance bans addresses that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -70,6 +70,20 @@ class ConnectedPeers:
             except (InvalidRequest, Problem):
                 return frozenset()
             return frozenset(capability.value for capability in appliance.capabilities)
+
+    async def round_trips(
+        self, peer_id: str, addresses: Sequence[str]
+    ) -> Mapping[str, float | None]:
+        """Milliseconds from the peer to each address; ends with the first one that fails."""
+        found: dict[str, float | None] = {}
+        async with self.sessions() as sessions:
+            try:
+                appliance = await sessions.appliance(peer_id)
+                for address in addresses:
+                    found[address] = await appliance.round_trip(address)
+            except (TransportError, Problem):
+                return found
+        return found
 
     def _not_observed(self, peer_id: str, code: str, detail: str, remedy: str) -> NotObserved:
         return NotObserved(

@@ -17,7 +17,18 @@ from app.services.jobs import JobsService
 from app.services.keys import KeysService
 from app.services.peers import Capable, PeersService
 from app.services.planning import PlanningService
-from app.services.ports import Appliances, Backups, EventFeed, Images, NewId, Probe, Store
+from app.services.ports import (
+    Appliances,
+    Backups,
+    EventFeed,
+    Images,
+    NameLookups,
+    NewId,
+    Probe,
+    Store,
+)
+from app.services.recovery import RecoveryService
+from app.services.surroundings import Surroundings
 from app.settings import Settings
 from transports.base import Endpoint
 
@@ -31,6 +42,7 @@ class Services:
     clusters: ClustersService
     planning: PlanningService
     jobs: JobsService
+    recovery: RecoveryService
     diagnosis: DiagnosisService
     keys: KeysService
     images: Images
@@ -54,6 +66,7 @@ class Parts:
     new_id: NewId
     build_transport: Callable[[str, Endpoint], Capable]
     probes: Mapping[str, Probe]
+    names: NameLookups
 
 
 def join(parts: Parts, settings: Settings) -> Services:
@@ -71,6 +84,7 @@ def join(parts: Parts, settings: Settings) -> Services:
     clusters = ClustersService(
         store=parts.store, peers=peers, clock=parts.clock, new_id=parts.new_id
     )
+    surroundings = Surroundings(parts.names, parts.appliances)
     planning = PlanningService(
         store=parts.store,
         peers=peers,
@@ -79,7 +93,16 @@ def join(parts: Parts, settings: Settings) -> Services:
         clock=parts.clock,
         new_id=parts.new_id,
         lifetime=settings.plan_lifetime,
+        surroundings=surroundings,
         images=parts.images,
+    )
+    jobs = JobsService(
+        store=parts.store,
+        planning=planning,
+        backups=parts.backups,
+        feed=parts.feed,
+        clock=parts.clock,
+        new_id=parts.new_id,
     )
     return Services(
         credentials=CredentialsService(
@@ -92,13 +115,9 @@ def join(parts: Parts, settings: Settings) -> Services:
         peers=peers,
         clusters=clusters,
         planning=planning,
-        jobs=JobsService(
-            store=parts.store,
-            planning=planning,
-            backups=parts.backups,
-            feed=parts.feed,
-            clock=parts.clock,
-            new_id=parts.new_id,
+        jobs=jobs,
+        recovery=RecoveryService(
+            store=parts.store, jobs=jobs, planning=planning, clock=parts.clock
         ),
         diagnosis=DiagnosisService(
             store=parts.store,

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.domain.clock import Clock
-from app.domain.observation import View
+from app.domain.observation import Observation, View
 from app.domain.peer import Peer
 from app.domain.plan import Plan
 from app.domain.procedure import Situation
@@ -27,6 +27,7 @@ from app.services.plan_document import facts, to_json
 from app.services.ports import Appliances, Images, NewId, Store
 from app.services.problems import Item, Problem, not_found
 from app.services.records import Once, Outcome, RegisteredCluster, StoredPlan
+from app.services.surroundings import Surroundings
 
 SIDE_BY_SIDE = 16
 """How many peers are asked at the same time."""
@@ -59,6 +60,7 @@ class PlanningService:
     clock: Clock
     new_id: NewId
     lifetime: timedelta
+    surroundings: Surroundings
     images: Images
 
     def procedure(self, slug: str) -> Procedure:
@@ -117,22 +119,40 @@ class PlanningService:
         return Drafted(plan, situation.views)
 
     async def _situation(self, cluster_id: str, procedure: Procedure, parameters: Any) -> Situation:
+        return await self.situation(cluster_id, procedure.named_peers(parameters), parameters)
+
+    async def situation(
+        self, cluster_id: str, named: tuple[str, ...] = (), parameters: Any = None
+    ) -> Situation:
+        """The registry, and what is so now at the members and the named peers and around them.
+
+        Raises Problem `not-found`, and `invalid-request` where a named peer is not registered.
+        """
         async with self.store.transaction() as tx:
             registered = await tx.clusters.get(cluster_id)
             if registered is None:
                 raise not_found("cluster", cluster_id)
             everybody = {entry.peer.id: entry.peer for entry in await tx.peers.all()}
             memberships = await tx.clusters.memberships()
-        self._know(procedure.named_peers(parameters), everybody, parameters)
-        involved = self._involved(registered, procedure, parameters)
+        self._know(named, everybody, parameters)
+        involved = self._involved(registered, named)
+        views = await self._views(everybody, involved)
+        capabilities = {
+            peer_id: await self.appliances.capabilities(peer_id) for peer_id in involved
+        }
+        seen = [v for peer_id in involved if isinstance(v := views[peer_id], Observation)]
+        dns, round_trips = await asyncio.gather(
+            self.surroundings.dns(registered.cluster.name, seen),
+            self.surroundings.round_trips(seen, capabilities),
+        )
         return Situation(
             cluster=registered.cluster,
             peers=everybody,
-            views=await self._views(everybody, involved),
-            capabilities={
-                peer_id: await self.appliances.capabilities(peer_id) for peer_id in involved
-            },
+            views=views,
+            capabilities=capabilities,
             memberships=memberships,
+            dns=dns,
+            round_trips=round_trips,
             images=await self.images.sizes(),
         )
 
@@ -153,11 +173,9 @@ class PlanningService:
         return {peer_id: task.result() for peer_id, task in asked.items()}
 
     @staticmethod
-    def _involved(
-        registered: RegisteredCluster, procedure: Procedure, parameters: Any
-    ) -> tuple[str, ...]:
+    def _involved(registered: RegisteredCluster, named: tuple[str, ...]) -> tuple[str, ...]:
         members = (peer.id for peer in registered.cluster.members)
-        return tuple(dict.fromkeys((*members, *procedure.named_peers(parameters))))
+        return tuple(dict.fromkeys((*members, *named)))
 
     @staticmethod
     def _know(named: tuple[str, ...], everybody: Mapping[str, Peer], parameters: Any) -> None:

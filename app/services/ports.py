@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from app.domain.dns import Lookup, Question
 from app.domain.observation import View
 from app.engine.ports import JobDesk
 from app.security.keys import ApiKey
@@ -189,4 +190,21 @@ class Appliances(Protocol):
 
     async def capabilities(self, peer_id: str) -> frozenset[str]:
         """What the peer's transports can do together; nothing is connected for this."""
+        ...
+
+    async def round_trips(
+        self, peer_id: str, addresses: Sequence[str]
+    ) -> Mapping[str, float | None]:
+        """Milliseconds from the peer to each address; None where nothing answered.
+
+        What could not be measured is missing. Asked only of peers that have the capability.
+        """
+        ...
+
+
+class NameLookups(Protocol):
+    """Name servers, each asked by itself."""
+
+    async def ask(self, asked: Mapping[str, Sequence[Question]]) -> tuple[Lookup, ...]:
+        """One lookup for each server and question, in their order; raises only when cancelled."""
         ...

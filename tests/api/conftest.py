@@ -19,6 +19,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.api.application import create_api
+from app.dns.lookup import NameServers
 from app.domain.finding import Finding, Severity
 from app.domain.observation import NotObserved, View
 from app.domain.plan import PlannedStep, Stage
@@ -116,6 +117,9 @@ class PretendedAppliances:
 
     async def capabilities(self, peer_id: str) -> frozenset[str]:
         return frozenset({"administration"})
+
+    async def round_trips(self, peer_id: str, addresses: Any) -> dict[str, float | None]:
+        return {}
 
 
 @dataclass
@@ -301,6 +305,7 @@ async def world(
         new_id=Identifiers(),
         build_transport=registry.create,
         probes={"ssh": _probe},
+        names=NameServers(),
     )
     services = join(parts, settings)
     key = await services.keys.first_key()
