@@ -302,31 +302,28 @@ def _retry_way(case: _Case, reason: str) -> WayOut:
 
 
 def _dead_member(case: _Case) -> Iterator[WayOut]:
-    """A member is gone: another primary where it was the primary, then the cluster without it."""
+    """Members are gone: the cluster without them, under another primary where it was the primary.
+
+    All of them at once: while one is still listed the others cannot agree.
+    """
     gone = [peer for peer in case.missing if case.member(peer)]
     there = [peer for peer in case.peers if peer.reached and case.member(peer)]
     if not gone or not there:
         return
-    primary = next((p for p in gone if p.peer_id == case.cluster.primary_id), None)
-    if primary is not None:
-        yield case.procedure(
-            Direction.FORWARD,
-            "change-primary",
-            f"Make {there[0].name} the primary",
-            f"{primary.name}, the primary, does not answer.",
-            "CHM-01",
-            {"new_primary_peer_id": there[0].peer_id, "old_primary_unreachable": True},
-        )
-    for peer in gone:
-        if peer is not primary:
-            yield case.procedure(
-                Direction.BACK,
-                "remove-dead-peer",
-                f"Remove {peer.name} from the cluster",
-                f"{peer.name} does not answer; if it never will, the cluster can do without it.",
-                "RMD-01",
-                {"peer_id": peer.peer_id},
-            )
+    names = ", ".join(peer.name for peer in gone)
+    body: dict[str, Any] = {"peer_ids": [peer.peer_id for peer in gone]}
+    title = f"Remove {names} from the cluster"
+    if case.cluster.primary_id in body["peer_ids"]:
+        body["new_primary_peer_id"] = there[0].peer_id
+        title = f"Make {there[0].name} the primary and remove {names} from the cluster"
+    yield case.procedure(
+        Direction.BACK,
+        "remove-dead-peer",
+        title,
+        f"{names} does not answer; if that is for good, the cluster can do without it.",
+        "RMD-01 RMD-08",
+        body,
+    )
 
 
 def _align(case: _Case) -> Iterator[WayOut]:

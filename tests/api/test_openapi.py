@@ -84,6 +84,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "getCluster",
         "getCredential",
         "getJob",
+        "getJobRecovery",
         "getJobResult",
         "getLiveness",
         "getPeer",

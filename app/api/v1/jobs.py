@@ -27,6 +27,7 @@ from app.api.v1.schemas.jobs import (
     JobRead,
     JobResult,
 )
+from app.api.v1.schemas.recovery import RecoveryRead, recovery_read
 from app.api.v1.schemas.words import IDENTIFIER, LINE, STEP_KEY, JobId
 from app.domain.job import JobState
 from app.services.jobs import JobFilter
@@ -119,6 +120,21 @@ async def result(
         response.status_code = 202
         come_back(response, job)
     return job_result(job)
+
+
+@router.get(
+    "/{job_id}/recovery",
+    operation_id="getJobRecovery",
+    summary="See what leads out after a failed or cancelled job",
+    responses=responses("not-found", "illegal-transition"),
+)
+async def recovery(job_id: JobId, _caller: JobsReader, services: ServicesOf) -> RecoveryRead:
+    """Where every peer of the job stands now, and the ways to a consistent cluster, best first.
+
+    The peers are asked now; each way is a request ready to be sent, and its procedure has been
+    drafted, so that what forbids it right now is told. Changes nothing.
+    """
+    return recovery_read(await services.recovery.of(job_id))
 
 
 @router.get(
