@@ -318,6 +318,13 @@ class Appliance:
         """Maintenance > Upgrade: upload the image and install it; used from the next reboot on."""
         await self._perform(InstallSoftware(file_name, read))
 
+    async def force_configuration_update(self) -> None:
+        """`ForceConfigUpdate`: the own configuration goes, the primary's comes (ALM-12).
+
+        On the primary itself it would destroy the cluster's configuration; callers look before.
+        """
+        await self._run(Command("ForceConfigUpdate"))
+
     async def reset_to_defaults(self) -> None:
         """`DefaultValuesSet Level: 2` (ADD-J-02; the guide's `DefaultValueSet` is a misprint)."""
         await self._run(Command("DefaultValuesSet", {"Level": "2"}))

@@ -84,7 +84,7 @@ def dns_servers(seen: Observation) -> Iterator[Finding]:
 
 def time_synchronised(seen: Observation) -> Iterator[Finding]:
     """An NTP server is set and works: State is Synchronized (NEW-M-13, NEW-M-14)."""
-    cites = "NEW-M-13 NEW-M-14 ADD-X-13 ADD-X-14"
+    cites = "NEW-M-13 NEW-M-14 ADD-X-13 ADD-X-14 ALM-16 ALM-17"
     if not seen.ntp.servers:
         yield blocker(
             "ntp-server-missing",

@@ -47,7 +47,7 @@ def lan_address(seen: Observation, registered: Peer) -> Iterator[Finding]:
             "lan-address-differs",
             f"{seen.label} has LAN 1 address {seen.address}, registered is {registered.address}.",
             "Peer lists must name the LAN 1 address: correct the registered address.",
-            "NEW-M-39 ADD-M-08 NEW-M-05 ADD-X-05",
+            "NEW-M-39 ADD-M-08 NEW-M-05 ADD-X-05 ALM-38 ALM-39 ALM-40 ALM-43 ALM-45",
             peer_id=seen.peer_id,
             evidence={"lan_1": seen.address, "registered": registered.address},
         )
@@ -80,7 +80,7 @@ def no_nat_on_lan_1(seen: Observation) -> Iterator[Finding]:
             "static-nat-on-lan-1",
             f"LAN 1 of {seen.label} has static NAT on; peers cannot reach each other over NAT.",
             "Switch static NAT off on LAN 1 (System > IP), or use LAN 2 for it.",
-            "PRE-10 NEW-M-40 ADD-M-09",
+            "PRE-10 NEW-M-40 ADD-M-09 ALM-41 ALM-42 ALM-44 ALM-46",
             peer_id=seen.peer_id,
         )
 
@@ -100,7 +100,7 @@ def h323_on(seen: Observation) -> Iterator[Finding]:
             "h323-off",
             f"H.323 mode is off on {seen.label}; peers use H.323 between themselves.",
             "Set H.323 mode to On on Configuration > Protocols > H.323.",
-            "PRE-20 PRE-21",
+            "PRE-20 PRE-21 ALM-23 ALM-24",
             peer_id=seen.peer_id,
         )
 

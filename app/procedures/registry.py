@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from app.procedures import (
     add_peer,
+    align_clustering,
     backup,
     create_cluster,
+    force_config_update,
     maintenance_mode,
     restart_peer,
     upgrade,
@@ -17,6 +19,7 @@ from app.procedures.steps import (
     attest,
     calls,
     clustering,
+    force_update,
     record,
     replication,
     reset,
@@ -24,6 +27,7 @@ from app.procedures.steps import (
     review,
     settings,
     software,
+    time,
 )
 from app.procedures.steps import backup as backup_steps
 
@@ -36,6 +40,8 @@ PROCEDURES: Mapping[str, Procedure] = {
         restart_peer.PROCEDURE,
         maintenance_mode.PROCEDURE,
         upgrade.PROCEDURE,
+        force_config_update.PROCEDURE,
+        align_clustering.PROCEDURE,
     )
 }
 
@@ -44,6 +50,7 @@ _KINDS = (
     backup_steps,
     calls,
     clustering,
+    force_update,
     record,
     replication,
     reset,
@@ -51,6 +58,7 @@ _KINDS = (
     review,
     settings,
     software,
+    time,
 )
 
 HANDLERS: Mapping[str, Handler] = {

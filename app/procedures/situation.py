@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from app.appliance.alarms import is_cluster_alarm
 from app.appliance.reading import facts_digest
 from app.checks.findings import unknown, warning
 from app.domain.finding import Finding
 from app.domain.observation import Observation
 from app.domain.peer import Peer
 from app.domain.procedure import Situation
+
+_PASSING = frozenset({"restart required", "maintenance mode"})
 
 
 def relied_on(s: Situation, peer_ids: Iterable[str]) -> dict[str, str]:
@@ -70,11 +73,17 @@ def alarm_titles(s: Situation, peer_id: str) -> list[str]:
     Those two go away with what a job does.
     """
     seen = s.observed(peer_id)
-    passing = {"restart required", "maintenance mode"}
-    return [a.title for a in seen.alarms if a.title.casefold() not in passing] if seen else []
+    return [a.title for a in seen.alarms if a.title.casefold() not in _PASSING] if seen else []
 
 
 def in_maintenance(s: Situation) -> tuple[str, ...]:
     """The ids of the members that are in maintenance mode now."""
     seen = (s.observed(member.id) for member in s.cluster.members)
     return tuple(view.peer_id for view in seen if view is not None and view.maintenance_mode)
+
+
+def alarms_beside_clustering(s: Situation, peer_id: str) -> list[str]:
+    """The alarms that stand on a peer and are none of clustering: those a job will not mend."""
+    seen = s.observed(peer_id)
+    standing = [alarm for alarm in seen.alarms if not is_cluster_alarm(alarm)] if seen else []
+    return [alarm.title for alarm in standing if alarm.title.casefold() not in _PASSING]

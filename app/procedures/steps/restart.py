@@ -18,6 +18,8 @@ from app.procedures.base import Handler, Look, StepContext
 from app.procedures.steps.target import Target, elapsed, fail
 from transports.errors import NotSent, OutcomeUnknown, TransportError
 
+_ALARMS_APPEAR = 10.0
+"""Appliance seconds; in the field an alarm appears within one (device facts 7)."""
 _DOUBT = 60.0
 """Appliance seconds by which an uptime may be off before it proves a restart."""
 _READ_DELAY = 0.5
@@ -52,6 +54,23 @@ def restart_if_required(
     """Restart the peer where an alarm demands it; skipped where none does."""
     title = f"Restart {on.peer.name} if an alarm demands it"
     return _planned(on, "restart-if-required", title, requirements, what, others)
+
+
+def let_alarms_appear(requirements: str) -> PlannedStep:
+    """Wait a little: an alarm that asks for a restart comes some time after its cause."""
+    return PlannedStep(
+        key="let-alarms-appear",
+        kind="let-alarms-appear",
+        title="Give alarms that ask for a restart time to appear",
+        requirements=tuple(requirements.split()),
+        expected=_ALARMS_APPEAR,
+        limit=_ALARMS_APPEAR * 3,
+        poll=_ALARMS_APPEAR,
+    )
+
+
+async def _look_appeared(ctx: StepContext) -> Look:
+    return Look(met=elapsed(ctx) >= _ALARMS_APPEAR)
 
 
 def _planned(  # noqa: PLR0917 - private, and named like the fields it fills
@@ -170,6 +189,7 @@ _SETTLE = 60.0
 """Appliance seconds in which an accepted restart takes the peer away."""
 
 HANDLERS = (
+    Handler("let-alarms-appear", look=_look_appeared),
     Handler("restart", look=_look, act=_act, guard=no_other_peer_is_down, settle=_SETTLE),
     Handler(
         "restart-if-required",
