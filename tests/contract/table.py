@@ -115,15 +115,18 @@ class Recorder:
         if self._outcomes.get(key) != FAILED:
             self._outcomes[key] = word
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        text = page(self._outcomes)
-        for row in [line for line in text.splitlines() if line.startswith("| ")]:
-            terminalreporter.write_line(row)
-
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         text = page(self._outcomes)
         if not self._check and FAILED not in self._outcomes.values():
             PAGE.write_text(text, encoding="utf-8")
-        elif self._check and PAGE.read_text(encoding="utf-8") != text:
+        if self._stale():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            raise pytest.UsageError("docs/contract.md is stale: run `make contract`")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for row in [line for line in page(self._outcomes).splitlines() if line.startswith("| ")]:
+            terminalreporter.write_line(row)
+        if self._stale():
+            terminalreporter.write_line("docs/contract.md is stale: run `make contract`")
+
+    def _stale(self) -> bool:
+        return self._check and PAGE.read_text(encoding="utf-8") != page(self._outcomes)

@@ -56,7 +56,7 @@ class AdminSession(asyncssh.SSHServerSession[bytes]):
         self._line = CommandLine(device)
         self._reader = LineReader(device.profile.max_line)
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
-        self._lines: asyncio.Queue[str] = asyncio.Queue(_WAITING_LINES)
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue(_WAITING_LINES)
         self._task: asyncio.Task[None] | None = None
         self._number: int | None = None
         self._idle: Timer | None = None
@@ -113,9 +113,12 @@ class AdminSession(asyncssh.SSHServerSession[bytes]):
             self._lines.put_nowait(line)
 
     def eof_received(self) -> bool:
-        """The other side has nothing more to say."""
-        self._leave()
-        return False
+        """The other side has nothing more to say: what it typed is answered, then it is over."""
+        if self._task is None or self._lines.full():
+            self._leave()
+            return False
+        self._lines.put_nowait(None)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - nobody to tell
         """Forget the session."""
@@ -130,6 +133,9 @@ class AdminSession(asyncssh.SSHServerSession[bytes]):
     async def _answer_all(self) -> None:
         while True:
             line = await self._lines.get()
+            if line is None:
+                self._leave()
+                return
             self._rest()
             if not await self._answer(line):
                 return
