@@ -117,7 +117,8 @@ class Witness:
         named = {
             other.address
             for other in self._fleet
-            if device.address in other.cluster.saved().listed
+            if other.power is not Power.OFF
+            and device.address in other.cluster.saved().listed
             and other.cluster.saved().name == device.cluster.saved().name
         } | set(listed)
         if listed and len(named) > MAX_PEERS:

@@ -25,15 +25,21 @@ def leave_cluster(
     cluster_name: str | None,
     extends: Sequence[str] | None,
     after: Sequence[Peer] = (),
+    forgotten_by: Sequence[Peer] | None = None,
 ) -> PlannedStep:
     """Empty all peer fields and take a cluster name of its own (None: keep the name).
 
     `extends` is the list the plan started from (None: whatever it is). `after` are peers that must
-    have left before: a primary leaves last, so with `after` the peer may take itself for one.
+    have left before: a primary leaves last, so with `after` the peer may take itself for one; so it
+    may where it was removed while out of service and `forgotten_by` no longer list it.
     """
     what = "Delete all peer addresses"
     named = f"{what} on {on.peer.name}, cluster name {cluster_name}"
-    params: dict[str, object] = {"addresses": [], "after": [peer.id for peer in after]}
+    params: dict[str, object] = {
+        "addresses": [],
+        "after": [peer.id for peer in after],
+        "forgotten_by": None if forgotten_by is None else [peer.id for peer in forgotten_by],
+    }
     params |= {} if cluster_name is None else {"cluster_name": cluster_name}
     params |= {} if extends is None else {"extends": list(extends)}
     return PlannedStep(
@@ -135,8 +141,19 @@ async def _may_leave(ctx: StepContext) -> None:
                 f"{name} still lists cluster peers; the primary leaves last.",
                 f"Find out why {name} is back in the cluster, then retry.",
             )
+    forgotten = ctx.step.params["forgotten_by"]
+    for peer_id in forgotten or ():
+        other = await ctx.registry.peer(peer_id)
+        listed = (await (await ctx.appliance(peer_id)).clustering()).addresses
+        if own in listed and other.address != own:
+            raise fail(
+                ctx,
+                "peer-still-in-cluster",
+                f"{other.name} still lists {own}.",
+                "Remove the unit from the lists of its former peers first (guide p.20).",
+            )
     others = [address for address in now.addresses if address != own]
-    if now.primary_address == own and others and not after:
+    if now.primary_address == own and others and not after and forgotten is None:
         raise fail(
             ctx,
             "peer-is-primary",
