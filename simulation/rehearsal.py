@@ -99,6 +99,8 @@ class MemoryRegistry:
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self._rehearsal = rehearsal
+        self.keys = [KEY]
+        """Every pre-shared key the cluster has had, the present one last."""
 
     async def cluster(self) -> Cluster:
         """See Registry."""
@@ -110,7 +112,16 @@ class MemoryRegistry:
 
     async def pre_shared_key(self) -> str:
         """See Registry."""
-        return KEY
+        return self.keys[-1]
+
+    async def pre_shared_key_id(self) -> str | None:
+        """See Registry."""
+        return f"credential-{len(self.keys)}"
+
+    async def renew_pre_shared_key(self, instead_of: str | None) -> None:
+        """See Registry."""
+        if instead_of == await self.pre_shared_key_id():
+            self.keys.append(f"{KEY} renewed {len(self.keys)}")
 
     async def record_members(self, members: tuple[str, ...], primary_id: str | None) -> None:
         """See Registry."""

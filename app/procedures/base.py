@@ -84,6 +84,16 @@ class Registry(Protocol):
     async def pre_shared_key(self) -> str:
         """The cluster's pre-shared key from the vault; made at random where there is none yet."""
 
+    async def pre_shared_key_id(self) -> str | None:
+        """The credential that holds the cluster's pre-shared key; None where there is none yet."""
+
+    async def renew_pre_shared_key(self, instead_of: str | None) -> None:
+        """Make a new key at random, in a credential of its own, the cluster's key from now on.
+
+        Nothing happens where the cluster's key is no longer `instead_of`: it was renewed already.
+        The old credential stays in the vault.
+        """
+
     async def record_members(self, members: tuple[str, ...], primary_id: str | None) -> None:
         """Record who is in the cluster, in the order of the peer list."""
 

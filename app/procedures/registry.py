@@ -19,6 +19,7 @@ from app.procedures import (
     remove_peer,
     replace_peer,
     restart_peer,
+    rotate_pre_shared_key,
     upgrade,
 )
 from app.procedures.base import Handler, Procedure
@@ -60,6 +61,7 @@ PROCEDURES: Mapping[str, Procedure] = {
         upgrade.PROCEDURE,
         force_config_update.PROCEDURE,
         align_clustering.PROCEDURE,
+        rotate_pre_shared_key.PROCEDURE,
     )
 }
 

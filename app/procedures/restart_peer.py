@@ -13,7 +13,7 @@ from app.checks import access, choice
 from app.checks.findings import at
 from app.domain.finding import Finding
 from app.domain.peer import Peer
-from app.domain.plan import Impact, Stage
+from app.domain.plan import Impact, PlannedStep, Stage
 from app.domain.procedure import Draft, Situation
 from app.procedures.base import Param, Procedure
 from app.procedures.situation import alarm_titles, chosen, in_maintenance, relied_on
@@ -55,24 +55,32 @@ def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def without_harm(
+    s: Situation, peer: Peer, requirements: str, *, deadline: float, disconnect: bool
+) -> tuple[PlannedStep, ...]:
+    """No new calls, calls drained, restart, calls again: one peer of a round through all."""
+    on, seen = Target.of(peer, s), s.observed(peer.id)
+    return (
+        maintenance_mode(on, "UPG-M-05 UPG-M-06 UPG-M-07 UPG-M-08", to="On"),
+        *drain_calls(on, "UPG-M-11", "UPG-M-12", calls=seen.calls if seen else None,
+                     deadline=deadline, disconnect=disconnect),
+        restart(on, requirements, others=s.cluster.members, remember_configuration=True),
+        configuration_as_before(on, "UPG-M-20", restart_key=on.key("restart")),
+        maintenance_mode(on, "NEW-F-04 NEW-F-05 NEW-F-06 NEW-F-07", to="Off"),
+    )  # fmt: skip
+
+
 def stages(
     p: Parameters, s: Situation, peer: Peer, found: tuple[Finding, ...]
 ) -> tuple[Stage, ...]:
     """The whole procedure on one screen."""
-    on, seen, members = Target.of(peer, s), s.observed(peer.id), s.cluster.members
+    members = s.cluster.members
     return (
         Stage("before", "Before you start", gates_for(found)),
-        Stage("drain", "Maintenance mode, calls cleared", (
-            maintenance_mode(on, "UPG-M-05 UPG-M-06 UPG-M-07 UPG-M-08", to="On"),
-            *drain_calls(on, "UPG-M-11", "UPG-M-12", calls=seen.calls if seen else None,
-                         deadline=p.call_drain_seconds, disconnect=p.disconnect_remaining_calls),
-        ), "6"),
-        Stage("restart", "Restart", (
-            restart(on, "UPG-N-13 UPG-M-16 UPG-M-17 UPG-M-18", others=members,
-                    remember_configuration=True),
-            configuration_as_before(on, "UPG-M-20", restart_key=on.key("restart")),
-            maintenance_mode(on, "NEW-F-04 NEW-F-05 NEW-F-06 NEW-F-07", to="Off"),
-        ), "7"),
+        Stage("restart", "Maintenance mode, calls cleared, restart", without_harm(
+            s, peer, "UPG-N-13 UPG-M-16 UPG-M-17 UPG-M-18",
+            deadline=p.call_drain_seconds, disconnect=p.disconnect_remaining_calls,
+        ), "6-7"),
         Stage("status", "Every peer is as it was", (
             *(database_active(member, "UPG-F-01", shown="cluster_status" in member.capabilities)
               for member in (Target.of(m, s) for m in members)),

@@ -11,7 +11,7 @@ from app.domain.cluster import Cluster
 from app.domain.peer import Peer
 from app.security.redaction import Redactor
 from app.security.vault import Vault
-from app.services.ports import NewId, Store
+from app.services.ports import NewId, Store, Transaction
 from app.services.records import Credential, CredentialKind
 
 KEY_BYTES = 32
@@ -66,25 +66,49 @@ class ClusterRegistry:
                 key = self.vault.open(credential.sealed, context).decode()
                 self.redactor.learn(key)
                 return key
-            key = secrets.token_urlsafe(KEY_BYTES)
-            self.redactor.learn(key)
-            now = self.clock.now()
-            credential_id = self.new_id("credential")
-            await tx.credentials.add(
-                Credential(
-                    id=credential_id,
-                    name=f"pre-shared key of {registered.cluster.name} ({self.cluster_id})",
-                    kind=CredentialKind.PRE_SHARED_KEY,
-                    username="",
-                    sealed=self.vault.seal(key.encode(), Credential.context(credential_id)),
-                    fingerprint=self.vault.fingerprint(key.encode()),
-                    version=1,
-                    created_at=now,
-                    rotated_at=now,
-                )
+            return await self._new_key(
+                tx, f"pre-shared key of {registered.cluster.name} ({self.cluster_id})"
             )
-            await tx.clusters.attach_pre_shared_key(self.cluster_id, credential_id)
-            return key
+
+    async def pre_shared_key_id(self) -> str | None:
+        """The credential that holds the key. Raises LookupError where the cluster is gone."""
+        async with self.store.transaction() as tx:
+            registered = await tx.clusters.get(self.cluster_id)
+        if registered is None:
+            raise LookupError(f"cluster {self.cluster_id} is not registered")
+        return registered.pre_shared_key_id
+
+    async def renew_pre_shared_key(self, instead_of: str | None) -> None:
+        """A new key in a credential of its own, unless the key is no longer `instead_of`."""
+        async with self.store.transaction() as tx:
+            registered = await tx.clusters.get(self.cluster_id, lock=True)
+            if registered is None:
+                raise LookupError(f"cluster {self.cluster_id} is not registered")
+            if registered.pre_shared_key_id == instead_of:
+                name = f"pre-shared key of {registered.cluster.name} ({self.cluster_id})"
+                since = self.clock.now().isoformat(timespec="milliseconds")
+                await self._new_key(tx, f"{name} since {since}")
+
+    async def _new_key(self, tx: Transaction, name: str) -> str:
+        key = secrets.token_urlsafe(KEY_BYTES)
+        self.redactor.learn(key)
+        now = self.clock.now()
+        credential_id = self.new_id("credential")
+        await tx.credentials.add(
+            Credential(
+                id=credential_id,
+                name=name,
+                kind=CredentialKind.PRE_SHARED_KEY,
+                username="",
+                sealed=self.vault.seal(key.encode(), Credential.context(credential_id)),
+                fingerprint=self.vault.fingerprint(key.encode()),
+                version=1,
+                created_at=now,
+                rotated_at=now,
+            )
+        )
+        await tx.clusters.attach_pre_shared_key(self.cluster_id, credential_id)
+        return key
 
     async def record_members(self, members: tuple[str, ...], primary_id: str | None) -> None:
         """Record who is in the cluster, in the order of the peer list."""

@@ -64,6 +64,29 @@ def set_pre_shared_key(on: Target, requirements: str) -> PlannedStep:
     )
 
 
+def renew_pre_shared_key(requirements: str) -> PlannedStep:
+    """Make a new key and keep it in the vault; no peer has it yet. The old one stays there too."""
+    return PlannedStep(
+        key="renew-pre-shared-key",
+        kind="renew-pre-shared-key",
+        title="Make a new cluster pre-shared key and keep it in the vault",
+        requirements=tuple(requirements.split()),
+        expected=1.0,
+        limit=60.0,
+    )
+
+
+async def _look_renewed(ctx: StepContext) -> Look:
+    now = await ctx.registry.pre_shared_key_id()
+    seen = {"credential_id": now}
+    met = ctx.record.acted_at is not None and now != ctx.record.before["credential_id"]
+    return Look(met=met, seen=seen)
+
+
+async def _renew(ctx: StepContext) -> None:
+    await ctx.registry.renew_pre_shared_key(ctx.record.before["credential_id"])
+
+
 def expect_words(
     on: Target, requirements: str, *, title: str, words: dict[str, list[str]], shown: bool
 ) -> PlannedStep:
@@ -165,6 +188,7 @@ HANDLERS = (
         guard=list_is_as_planned,
         settle=5.0,
     ),
+    Handler("renew-pre-shared-key", look=_look_renewed, act=_renew),
     Handler("pre-shared-key", look=_look_key, act=_act_key),
     Handler("peer-status", look=_look_words),
 )
