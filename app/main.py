@@ -30,6 +30,7 @@ from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
 from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
+from app.storage.watches import PostgresWatches
 from transports import registry
 from transports.http import probe_certificate
 from transports.ssh import probe_host_key
@@ -118,6 +119,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             new_id=new_id,
             build_transport=registry.create,
             probes={"ssh": probe_host_key, "http": probe_certificate},
+            watches=PostgresWatches(resources),
             names=name_servers(settings),
         )
         yield Service(

@@ -75,6 +75,17 @@ class Settings(BaseSettings):
     dns_timeout: float = Field(
         default=2.0, gt=0, le=30, description="Seconds a name server has for one answer, twice."
     )
+    watch_interval: float = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="Seconds between two looks of a worker at a cluster; 0: only on request. "
+        "A cluster may have its own interval.",
+    )
+    watch_retention: timedelta = Field(
+        default=timedelta(days=90),
+        description="How long a cluster's events and the history of its looks are kept.",
+    )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, le=64 * 1_048_576, description="Largest request body."
     )

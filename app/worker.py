@@ -1,4 +1,7 @@
-"""A worker: carries out jobs with the sessions, registry and backups of an open service."""
+"""A worker: carries out jobs with the sessions, registry and backups of an open service.
+
+Between jobs, and beside them, it looks at the clusters whose turn it is (app.services.watching).
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,15 @@ async def work(service: Service, drain: asyncio.Event) -> None:
 
             yield Tools(appliance, registry, service.backups.of(job.id), service.images)
 
-    await service.engine.work(
-        handlers=HANDLERS,
-        equip=equip,
-        clock=service.clock,
-        drain=drain,
-        pacing=Pacing(least_limit=LEAST_LIMIT_SECONDS),
-    )
+    watching = asyncio.create_task(service.services.watching.run(), name="watching")
+    try:
+        await service.engine.work(
+            handlers=HANDLERS,
+            equip=equip,
+            clock=service.clock,
+            drain=drain,
+            pacing=Pacing(least_limit=LEAST_LIMIT_SECONDS),
+        )
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})

@@ -18,6 +18,7 @@ from app.api.v1 import (
     jobs,
     peers,
     procedures,
+    watching,
 )
 from app.services.bundle import Services
 from app.settings import Settings
@@ -47,6 +48,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         peers.router,
         clusters.router,
         diagnosis.router,
+        watching.router,
         procedures.router(services.planning.procedures),
         jobs.router,
         events.router,

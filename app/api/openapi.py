@@ -35,6 +35,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "peers", "description": "Registered Expressways, and what they say of themselves."},
     {"name": "clusters", "description": "One to six peers addressed by one FQDN."},
     {"name": "diagnosis", "description": "What is wrong with a cluster, and what mends it."},
+    {"name": "watching", "description": "What happens to a cluster between changes."},
     {"name": "procedures", "description": "The catalogue of changes."},
     {"name": "plans", "description": "What a job would do, before anything is touched."},
     {"name": "jobs", "description": "Plans being carried out."},

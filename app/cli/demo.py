@@ -243,6 +243,7 @@ async def _fleet(data: Path, speed: float) -> AsyncIterator[Mapping[str, Any]]:
 async def _service(data: Path, speed: float) -> AsyncIterator[tuple[str, str]]:
     environment = {
         "CLUSTERWAY_DATA_FOLDER": str(data / "service"),
+        "CLUSTERWAY_WATCH_INTERVAL": "0",
         "CLUSTERWAY_PACE": f"{speed:g}",
         "CLUSTERWAY_ALLOW_LOOPBACK_PEERS": "true",
         "CLUSTERWAY_LOG_LEVEL": "WARNING",

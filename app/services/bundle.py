@@ -29,6 +29,8 @@ from app.services.ports import (
 )
 from app.services.recovery import RecoveryService
 from app.services.surroundings import Surroundings
+from app.services.watch_records import Watches
+from app.services.watching import Pace, WatchingService
 from app.settings import Settings
 from transports.base import Endpoint
 
@@ -44,6 +46,7 @@ class Services:
     jobs: JobsService
     recovery: RecoveryService
     diagnosis: DiagnosisService
+    watching: WatchingService
     keys: KeysService
     images: Images
     store: Store
@@ -66,6 +69,7 @@ class Parts:
     new_id: NewId
     build_transport: Callable[[str, Endpoint], Capable]
     probes: Mapping[str, Probe]
+    watches: Watches
     names: NameLookups
 
 
@@ -104,6 +108,12 @@ def join(parts: Parts, settings: Settings) -> Services:
         clock=parts.clock,
         new_id=parts.new_id,
     )
+    diagnosis = DiagnosisService(
+        store=parts.store,
+        clusters=clusters,
+        procedures=parts.procedures,
+        clock=parts.clock,
+    )
     return Services(
         credentials=CredentialsService(
             store=parts.store,
@@ -119,11 +129,18 @@ def join(parts: Parts, settings: Settings) -> Services:
         recovery=RecoveryService(
             store=parts.store, jobs=jobs, planning=planning, clock=parts.clock
         ),
-        diagnosis=DiagnosisService(
+        diagnosis=diagnosis,
+        watching=WatchingService(
             store=parts.store,
+            watches=parts.watches,
             clusters=clusters,
-            procedures=parts.procedures,
-            clock=parts.clock,
+            diagnosis=diagnosis,
+            new_id=parts.new_id,
+            pace=Pace(
+                interval=settings.watch_interval,
+                keep=settings.watch_retention.total_seconds(),
+                observation_limit=settings.observation_limit,
+            ),
         ),
         keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         images=parts.images,

@@ -38,6 +38,7 @@ from app.storage.database import plain_url, resource_engine
 from app.storage.desk import ConnectionDesk
 from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
+from app.storage.watches import PostgresWatches
 from tests.support import postgres
 from transports import registry
 from transports.errors import Unreachable
@@ -305,6 +306,7 @@ async def world(
         new_id=Identifiers(),
         build_transport=registry.create,
         probes={"ssh": _probe},
+        watches=PostgresWatches(engine),
         names=NameServers(),
     )
     services = join(parts, settings)

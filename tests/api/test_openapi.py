@@ -70,6 +70,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
     found = [operation["operationId"] for _, operation in operations(document)]
     assert len(found) == len(set(found))
     assert set(found) - procedures == {
+        "acceptState",
         "attestStep",
         "cancelJob",
         "createCluster",
@@ -92,6 +93,9 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "getPlan",
         "getProcedure",
         "getReadiness",
+        "getWatching",
+        "listClusterEvents",
+        "listClusterHistory",
         "listClusters",
         "listCredentials",
         "listJobBackups",
@@ -106,6 +110,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "retryJob",
         "rotateCredential",
         "updatePeer",
+        "updateWatching",
     }
     assert {"planCreateCluster", "startCreateCluster", "planAddPeer", "startAddPeer"} <= procedures
     assert procedures <= set(found)
