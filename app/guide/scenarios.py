@@ -21,8 +21,9 @@ class Rehearsed:
 
     The first `members` of `peers` Expressways (exp1, exp2, ...) form a cluster that has been
     healthy for hours, with exp1 as its primary. `devices` adds words to single Expressways; `off`
-    are those without power when the plan is made; `astray` are those that list peers without being
-    members, and may go on doing so. `matrix` says whether the fault matrix runs it;
+    are those without power when the plan is made; `version` is what all of them run; `images` are
+    the software images at hand with the version each holds; `astray` are those that list peers
+    without being members, and may go on doing so. `matrix` says whether the fault matrix runs it;
     the coverage always does.
     """
 
@@ -33,6 +34,8 @@ class Rehearsed:
     devices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     off: tuple[str, ...] = ()
     astray: tuple[str, ...] = ()
+    version: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
     matrix: bool = True
     name: str = ""
 
@@ -55,6 +58,8 @@ class Rehearsed:
                 for number, name in enumerate(names, start=1)
             ]
         }
+        if self.version:
+            made["version"] = self.version
         if self.members:
             made["clusters"] = [{"name": CLUSTER, "key": KEY, "members": names[: self.members]}]
         return made
@@ -104,5 +109,90 @@ REHEARSED: tuple[Rehearsed, ...] = (
         members=2,
         devices={"exp2": {"maintenance": True}},
         name="off",
+    ),
+    Rehearsed("remove-peer", {"peer_id": "exp3"}, members=3),
+    Rehearsed(
+        "remove-peer",
+        {"peer_id": "exp1", "new_primary_peer_id": "exp2"},
+        members=3,
+        name="primary",
+    ),
+    Rehearsed("remove-dead-peer", {"peer_ids": ("exp3",)}, members=3, off=("exp3",)),
+    Rehearsed(
+        "remove-dead-peer",
+        {"peer_ids": ("exp1",), "new_primary_peer_id": "exp2"},
+        members=3,
+        off=("exp1",),
+        name="primary",
+    ),
+    Rehearsed("disband", {"rename_primary": True}, members=3),
+    Rehearsed("change-primary", {"peer_id": "exp2"}, members=3),
+    Rehearsed(
+        "change-peer-address",
+        {
+            "peer_id": "exp3",
+            "new_address": "192.0.2.33",
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        members=3,
+    ),
+    Rehearsed(
+        "replace-peer",
+        {
+            "peer_id": "exp2",
+            "replacement_peer_id": "exp3",
+            "host_name": "exp3",
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        members=2,
+    ),
+    Rehearsed(
+        "replace-peer",
+        {
+            "peer_id": "exp2",
+            "replacement_peer_id": "exp3",
+            "host_name": "exp3",
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        members=2,
+        off=("exp2",),
+        name="dead",
+    ),
+    Rehearsed(
+        "recover-removed-peer",
+        {"peer_id": "exp3"},
+        members=2,
+        devices={
+            "exp3": {
+                "cluster_name": CLUSTER,
+                "peers": ["192.0.2.11", "192.0.2.12", "192.0.2.13"],
+                "root": True,
+            }
+        },
+        astray=("exp3",),
+    ),
+    Rehearsed(
+        "upgrade",
+        {
+            "to_version": "X8.2",
+            "image": "s42700x8_2_0.tar.gz",
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        peers=2,
+        members=2,
+        version="X8.1",
+        images={"s42700x8_2_0.tar.gz": "X8.2"},
+        devices={"exp2": {"calls": [120]}},
+    ),
+    Rehearsed("force-config-update", {"peer_id": "exp2"}, members=2),
+    Rehearsed(
+        "align-clustering",
+        {"enter_pre_shared_key": True, "ntp_servers": ("192.0.2.123",)},
+        members=3,
+        devices={"exp2": {"h323": False}},
     ),
 )

@@ -7,6 +7,7 @@ server that does not answer, is put right on the way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -49,6 +50,15 @@ class Parameters:
             max_length=5,
         ),
     ] = ()
+    out_of_service_peer_ids: Annotated[
+        tuple[str, ...],
+        Param(
+            "Members that do not answer and are left as they are, so that the others agree and"
+            " remove-dead-peer can follow (RMD-15).",
+            ["peer_03"],
+            max_length=5,
+        ),
+    ] = ()
 
 
 def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
@@ -56,8 +66,11 @@ def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
     cluster = s.cluster
     found: list[Finding] = [*choice.chosen_members(cluster, (), "ALM-19")]
     for member in cluster.members:
-        found += access.readable(s.views.get(member.id), member.id)
         seen = s.observed(member.id)
+        if member.id in p.out_of_service_peer_ids:
+            found += [] if seen is None else [_answers(member)]
+            continue
+        found += access.readable(s.views.get(member.id), member.id)
         if seen is None:
             continue
         found += access.version_applies(seen)
@@ -85,6 +98,16 @@ def keyless(s: Situation) -> list[Finding]:
     ]
 
 
+def _answers(member: Peer) -> Finding:
+    return blocker(
+        "peer-answers",
+        f"{member.name} answers and cannot be left out.",
+        "Plan again without naming it as out of service.",
+        "ALM-19",
+        peer_id=member.id,
+    )
+
+
 def members(s: Situation) -> list[tuple[Peer, Observation]]:
     """The members that could be read, the primary first (ALM-19, ALM-20)."""
     order = sorted(s.cluster.members, key=lambda member: member.id != s.cluster.primary_id)
@@ -97,6 +120,8 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
     if primary is None:
         return ()
     ons = [(Target.of(member, s), seen) for member, seen in members(s)]
+    there = [on.peer for on, _ in ons]
+    silent = [m for m in cluster.members if m.id in p.out_of_service_peer_ids]
     wrong = [(on, seen) for on, seen in ons if synchronisation.misplaced(cluster, seen)]
     return (
         Stage("before", "Before you start", (
@@ -105,6 +130,10 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
                  f" ({', '.join(member.address for member in cluster.members)}) with"
                  f" {primary.name} as primary is right.", "ALM-03 ALM-04 ALM-19"),
             *gates_for(found),
+            *([gate("out-of-service",
+                    f"{', '.join(m.name for m in silent)} is dead or cannot be reached, and will be"
+                    " removed from the cluster next (remove-dead-peer).", "RMD-01 RMD-02")]
+              if silent else ()),
             *(back_up(on, "ALM-15") for on, _ in wrong),
         ), "27"),
         Stage("align", "Clustering page: the primary first, then the others like it", tuple(
@@ -113,21 +142,29 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
         Stage("restart", "Restart where it is needed, one after another", (
             let_alarms_appear("ALM-20"),
             *(
-                restart(on, "ALM-20", others=cluster.members)
+                restart(on, "ALM-20", others=there, out_of_service=silent)
                 if needs_restart(p, s, seen)
-                else restart_if_required(on, "ALM-20", what="restart", others=cluster.members)
+                else restart_if_required(on, "ALM-20", what="restart", others=there,
+                                         out_of_service=silent)
                 for on, seen in ons
             ),
         ), "27"),
         Stage("status", "Check replication status", (
-            *(configuration_as_on(on, primary, "ALM-38 ALM-42")
-              for on, _ in ons if on.peer.id != primary.id),
-            *(database_active(on, "ALM-20", shown="cluster_status" in on.capabilities)
-              for on, _ in ons),
-            *(alarms_cleared(on, "ALM-01 ALM-08 ALM-16 ALM-18 ALM-23",
-                             known=alarms_beside_clustering(s, on.peer.id)) for on, _ in ons),
-            record_members(ons[0][0], cluster, cluster.members, primary, "ALM-19 ALM-20"),
+            *(() if silent else in_step(s, [on for on, _ in ons], primary)),
+            record_members(ons[0][0], cluster, cluster.members, primary, "ALM-19 ALM-20",
+                           silent=silent),
         ) if ons else (), "28"),
+    )  # fmt: skip
+
+
+def in_step(s: Situation, ons: Sequence[Target], primary: Peer) -> tuple[PlannedStep, ...]:
+    """Replication, databases and alarms; not to be waited for while a member is out of service."""
+    return (
+        *(configuration_as_on(on, primary, "ALM-38 ALM-42")
+          for on in ons if on.peer.id != primary.id),
+        *(database_active(on, "ALM-20", shown="cluster_status" in on.capabilities) for on in ons),
+        *(alarms_cleared(on, "ALM-01 ALM-08 ALM-16 ALM-18 ALM-23",
+                         known=alarms_beside_clustering(s, on.peer.id)) for on in ons),
     )  # fmt: skip
 
 
@@ -199,6 +236,6 @@ PROCEDURE = Procedure(
     summary="Brings cluster name, peer list and primary of all members to what is registered.",
     guide_pages="27-28",
     parameters=Parameters,
-    named_peers=lambda _: (),
+    named_peers=lambda p: p.out_of_service_peer_ids,
     draft=draft,
 )

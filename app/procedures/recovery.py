@@ -204,6 +204,12 @@ class _Case:
     def missing(self) -> tuple[PeerStanding, ...]:
         return tuple(peer for peer in self.peers if not peer.reached)
 
+    @property
+    def recorded(self) -> bool:
+        """Whether the job has recorded a change of members already."""
+        over = {record.key for record in self.job.steps if record.state in _OVER}
+        return any(s.key in over for s in self.job.plan.steps if s.kind.startswith("record-"))
+
     def member(self, peer: PeerStanding) -> bool:
         return peer.peer_id in self.before.members
 
@@ -332,12 +338,14 @@ def _align(case: _Case) -> Iterator[WayOut]:
     if not wrong:
         return
     names = ", ".join(peer.name for peer in wrong)
+    gone = [peer.peer_id for peer in case.missing if case.member(peer)]
     yield case.procedure(
         Direction.BACK,
         "align-clustering",
         f"Bring System > Clustering of {names} back to the registered cluster",
         "; ".join(f"{peer.name}: {what}" for peer in wrong for what in peer.differs_from_before),
-        "ALM-01",
+        "ALM-19 ALM-20",
+        {"out_of_service_peer_ids": gone} if gone else {},
     )
 
 
@@ -350,7 +358,7 @@ def _half_added(case: _Case) -> Iterator[WayOut]:
                 "recover-removed-peer",
                 f"Bring {peer.name} back to a stand-alone Expressway",
                 f"{peer.name} is no member and {peer.differs_from_before[0]}.",
-                "RML-01",
+                "RMD-R-01",
                 {"peer_id": peer.peer_id},
             )
 
@@ -370,7 +378,7 @@ def _maintenance(case: _Case) -> Iterator[WayOut]:
 
 def _again(case: _Case) -> Iterator[WayOut]:
     """The same procedure once more, planned from what is so now."""
-    if case.standing is Standing.BEFORE:
+    if case.standing is Standing.BEFORE and not case.recorded:
         plan = case.job.plan
         yield case.procedure(
             Direction.FORWARD,
@@ -382,6 +390,22 @@ def _again(case: _Case) -> Iterator[WayOut]:
         )
 
 
+def _rest(case: _Case) -> Iterator[WayOut]:
+    """A composite was left between its parts: bring in who was to be a member in the end."""
+    if case.standing is not Standing.BEFORE or not case.recorded:
+        return
+    for peer in case.peers:
+        if peer.reached and peer.peer_id in case.aimed.members and not case.member(peer):
+            yield case.procedure(
+                Direction.FORWARD,
+                "add-peer",
+                f"Add {peer.name}, the part of the job that is still to be done",
+                f"{peer.name} is to be a member and is not one yet.",
+                "ADD-01",
+                {"peer_id": peer.peer_id},
+            )
+
+
 _WAYS: tuple[Callable[[_Case], Iterator[WayOut]], ...] = (
     _retry,
     _align,
@@ -389,6 +413,7 @@ _WAYS: tuple[Callable[[_Case], Iterator[WayOut]], ...] = (
     _half_added,
     _maintenance,
     _again,
+    _rest,
     _retry_later,
 )
 

@@ -15,6 +15,7 @@ from transports.base import Capability, Endpoint, Operation
 from transports.command import Command, Setting
 from transports.document import Node, Path
 from transports.mock.faults import Fault, FaultKind
+from transports.mock.web import image
 
 FOREVER = 1_000_000
 NEVER_BACK = 0.0
@@ -73,9 +74,15 @@ class Stage(Rehearsal):
         self._number = 0
         super().__init__(rehearsed.scenario)
         self.rehearsed = rehearsed
+        for file, version in rehearsed.images.items():
+            self.images.files[file] = image(version)
         for name in rehearsed.off:
             self.fleet[name].lose_power()
-        self.transport = lambda endpoint: Seen(endpoint, self)
+        for device in self.fleet:
+            device.accounts.root_ssh = True
+        self.transport = lambda endpoint: Seen(
+            replace(endpoint, options={**endpoint.options, "root": "true"}), self
+        )
 
     async def set_out(self) -> None:
         """Record the members the scenario starts with."""

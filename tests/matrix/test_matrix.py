@@ -17,7 +17,11 @@ SAMPLE = 2
 
 
 def titles() -> list[str]:
-    return [rehearsed.title for rehearsed in REHEARSED if rehearsed.matrix]
+    return [
+        rehearsed.title
+        for rehearsed in REHEARSED
+        if rehearsed.matrix and rehearsed.procedure in PROCEDURES
+    ]
 
 
 def rehearsed(title: str) -> Rehearsed:

@@ -34,26 +34,41 @@ def restart(
     others: Sequence[Peer] = (),
     remember_configuration: bool = False,
     reboot: bool = False,
+    out_of_service: Sequence[Peer] = (),
 ) -> PlannedStep:
     """Restart the peer; done when it answers again, on the web interface where that can be seen.
 
-    `others` must all answer before: no two peers may be down at once. `reboot` starts the whole
-    system anew, as newly installed software needs it (device facts 7).
+    `others` must all answer before: no two peers may be down at once; `out_of_service` are members
+    that are dead by an operator's word. `reboot` starts the whole system anew, as newly installed
+    software needs it (device facts 7).
     """
     title = f"Reboot {on.peer.name}" if reboot else f"Restart {on.peer.name}"
     planned = _planned(on, "restart", title, requirements, what, others)
     usual = on.timings.reboot if reboot else float(planned.params["usual"])
     remember = {"remember_configuration": remember_configuration, "usual": usual}
     more = {"reboot": True} if reboot else {}
-    return replace(planned, expected=usual, params={**planned.params, **remember, **more})
+    params = {**planned.params, **remember, **more, **_away(out_of_service)}
+    return replace(planned, expected=usual, params=params)
 
 
 def restart_if_required(
-    on: Target, requirements: str, *, what: str, others: Sequence[Peer] = ()
+    on: Target,
+    requirements: str,
+    *,
+    what: str,
+    others: Sequence[Peer] = (),
+    out_of_service: Sequence[Peer] = (),
 ) -> PlannedStep:
     """Restart the peer where an alarm demands it; skipped where none does."""
     title = f"Restart {on.peer.name} if an alarm demands it"
-    return _planned(on, "restart-if-required", title, requirements, what, others)
+    planned = _planned(on, "restart-if-required", title, requirements, what, others)
+    return replace(planned, params={**planned.params, **_away(out_of_service)})
+
+
+def _away(out_of_service: Sequence[Peer]) -> dict[str, list[str]]:
+    """Peers that an operator has declared dead: nobody waits for them to answer."""
+    away = [peer.id for peer in out_of_service]
+    return {"out_of_service": away} if away else {}
 
 
 def let_alarms_appear(requirements: str) -> PlannedStep:
@@ -164,7 +179,8 @@ async def no_other_peer_is_down(ctx: StepContext) -> None:
     Refuses while any other member of the cluster, or other peer of this job, does not answer.
     """
     members = {member.id for member in (await ctx.registry.cluster()).members}
-    for peer_id in sorted({*members, *ctx.step.params["others"]} - {ctx.step.peer_id}):
+    dead = set(ctx.step.params.get("out_of_service", ()))
+    for peer_id in sorted({*members, *ctx.step.params["others"]} - {ctx.step.peer_id} - dead):
         try:
             await (await ctx.appliance(peer_id)).uptime()
         except TransportError as error:

@@ -50,7 +50,9 @@ def offered(rehearsed: Rehearsed) -> set[str]:
     return {point.procedure for point in safe_points(plan_of(rehearsed))}
 
 
-@pytest.mark.parametrize("rehearsed", REHEARSED, ids=lambda r: r.title)
+@pytest.mark.parametrize(
+    "rehearsed", [r for r in REHEARSED if r.procedure in PROCEDURES], ids=lambda r: r.title
+)
 def test_every_safe_point_of_every_procedure_names_a_way_back(rehearsed):
     plan = plan_of(rehearsed)
     points = safe_points(plan)
