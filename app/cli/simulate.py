@@ -15,7 +15,7 @@ import typer
 from transports.mock.clock import FleetClock
 from transports.mock.fleet import Fleet
 from transports.mock.https_server import serve_https
-from transports.mock.scenario import build
+from transports.mock.scenario import load
 from transports.mock.ssh_server import serve_ssh
 from transports.mock.witness import Witness
 
@@ -34,19 +34,24 @@ def simulate(
 ) -> None:
     """Start a simulated fleet and keep it until Ctrl-C.
 
-    Ends with exit code 1 where a safety rule was broken on it meanwhile.
+    Ends with exit code 1 where a safety rule was broken on it meanwhile. docs/rehearse.md has the
+    words of a scenario.
     """
-    text = json.loads(scenario.read_text(encoding="utf-8")) if scenario else {}
-    violations = asyncio.run(_simulate(text, speed, write, host))
+    try:
+        text = scenario.read_text(encoding="utf-8") if scenario else "{}"
+        fleet = load(text, clock=FleetClock(speed))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        typer.echo(f"scenario not understood: {error}", err=True)
+        raise typer.Exit(2) from error
+    violations = asyncio.run(_simulate(fleet, speed, write, host))
     raise typer.Exit(1 if violations else 0)
 
 
-async def _simulate(scenario: dict[str, Any], speed: float, write: Path | None, host: str) -> int:
+async def _simulate(fleet: Fleet, speed: float, write: Path | None, host: str) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    fleet = build(scenario, clock=FleetClock(speed))
     witness = Witness(fleet)
     async with servers(fleet, host) as described:
         description = {"speed": speed, "expressways": described}

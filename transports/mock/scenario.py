@@ -23,7 +23,7 @@ from typing import Any
 from transports.mock import commands
 from transports.mock.clock import FleetClock
 from transports.mock.expressway import Expressway
-from transports.mock.faults import Fault
+from transports.mock.faults import Fault, Faults
 from transports.mock.fleet import Fleet
 from transports.mock.profile import DEFAULT_VERSION, DeviceProfile, for_version
 
@@ -32,7 +32,7 @@ ROOT_PASSWORD = "Rehearsal-root-4711"  # noqa: S105 - the same
 _OPTION_KEYS = ("116341E00-1-0A1B2C3D", "116341G00-1-4E5F6071")
 _TOP = {
     "domain", "rate", "profile", "version", "admin_password", "expressways", "clusters", "faults",
-    "cuts", "round_trips",
+    "random_faults", "cuts", "round_trips",
 }  # fmt: skip
 _DEVICE = {
     "name", "address", "serial", "version", "hardware", "admin_password", "root", "root_password",
@@ -68,6 +68,11 @@ def build(
         fleet.round_trips[frozenset((one, other))] = float(milliseconds)
     for data in scenario.get("faults", ()):
         fleet.faults.add(Fault.of(data))
+    if drawn := scenario.get("random_faults"):
+        _known(drawn, {"seed", "count"}, "random_faults")
+        names = [expressway.name for expressway in fleet]
+        for fault in Faults.at_random(int(drawn["seed"]), names, int(drawn["count"])).plan:
+            fleet.faults.add(fault)
     return fleet
 
 
