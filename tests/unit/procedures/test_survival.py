@@ -12,12 +12,13 @@ import pytest
 
 from app.domain.job import JobState
 from app.domain.observation import Observation
-from tests.support.rehearsal import Rehearsal, WorkerDied
+from tests.support.rehearsal import CLUSTER, KEY, Rehearsal, WorkerDied
 from transports import mock
 from transports.base import Capability, Endpoint, Operation
 from transports.command import Command, Setting
 from transports.document import Node, Path
 from transports.mock.virtual_time import run
+from transports.mock.witness import Witness
 
 
 class Scythe:
@@ -61,7 +62,9 @@ class MortalTransport:
         return await self._scythe.over("read", self._inner.read_configuration(path))
 
     async def write(self, settings: Sequence[Setting]) -> None:
-        await self._scythe.over("write", self._inner.write(settings))
+        # One at a time, as they travel: a worker may die between any two.
+        for setting in settings:
+            await self._scythe.over("write", self._inner.write([setting]))
 
     async def run(self, command: Command) -> Node:
         return await self._scythe.over(command.name, self._inner.run(command))
@@ -110,6 +113,67 @@ def test_a_worker_that_dies_around_any_call_leaves_a_job_that_ends_right(at, aft
 
     run(story())
 
+
+CHANGES: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "remove-peer": ({"peer_id": "exp1"}, ("192.0.2.12", "192.0.2.13"), "192.0.2.13"),
+    "change-primary": (
+        {"peer_id": "exp2"},
+        ("192.0.2.11", "192.0.2.12", "192.0.2.13"),
+        "192.0.2.12",
+    ),
+    "change-peer-address": (
+        {"peer_id": "exp2", "new_address": "192.0.2.99"},
+        ("192.0.2.11", "192.0.2.13", "192.0.2.99"),
+        "192.0.2.13",
+    ),
+}
+"""Procedure -> parameters on a cluster of three led by exp3, list and primary at its end."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("slug", "at"),
+    [
+        *(("remove-peer", at) for at in range(1, 80, 7)),
+        *(("change-primary", at) for at in range(1, 34, 2)),
+        *(("change-peer-address", at) for at in range(84, 112, 4)),
+    ],
+)
+def test_a_worker_that_dies_while_the_members_change_leaves_them_as_the_guide_wants(
+    slug, at, after
+):
+    async def story() -> None:
+        parameters, addresses, primary = CHANGES[slug]
+        names = ["exp1", "exp2", "exp3"]
+        rehearsal = Rehearsal(
+            {"clusters": [{"name": CLUSTER, "key": KEY, "members": names, "primary": "exp3"}]}
+        )
+        await rehearsal.registry.record_members(tuple(names), "exp3")
+        strict = Witness(rehearsal.fleet, two_primaries_for=60.0)
+        scythe = Scythe(at, after=after)
+        job = await rehearsal.start(slug, **parameters)
+        rehearsal.transport = lambda endpoint: MortalTransport(endpoint, scythe)
+        while not job.state.ended:
+            await rehearsal.wakeups.until_idle()
+            job = await rehearsal.journal.reclaim(job.id)
+            rehearsal.new_worker(f"worker-{job.epoch + 1}")
+        assert scythe.struck
+        assert job.state is JobState.SUCCEEDED, (scythe.struck, job.failure)
+        for member in rehearsal.cluster.members:
+            view = await rehearsal.observe(member.id)
+            assert isinstance(view, Observation)
+            assert view.clustering.addresses == addresses
+            assert view.clustering.primary_address == primary
+            assert view.clustering.database_status == "Active"
+        assert rehearsal.witness.violations == strict.violations == []
+        assert sum(device.restarts for device in rehearsal.fleet) == RESTARTS[slug]
+
+    run(story())
+
+
+RESTARTS = {"remove-peer": 1, "change-primary": 0, "change-peer-address": 5}
+"""How often all peers together restart, whatever dies: never twice for one step. A peer that is
+added again makes the other two restart (ADD-F-01)."""
 
 ACTS = ("DefaultValuesSet", "DefaultLinksAdd", "RestartSystem", "SetPreSharedKey", "CreateBackup")
 
