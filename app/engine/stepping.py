@@ -6,6 +6,7 @@ A step meets the world in three calls, look, guard and act; each may fail in the
     nothing was sent       try again later, job waiting for the peer, until the step's limit
     outcome unknown        of a look: as above; of an act: look for `settle` seconds, then act again
     garbled                one more look, then failed
+    a question declined    one more look, then failed: asking again harms nothing
     not trusted, refused   failed at once; trying again makes it worse or changes nothing
     anything else          our own mistake: failed, `internal-error`, place in the log
 """
@@ -35,12 +36,20 @@ from app.engine.records import (
     failure_data,
 )
 from app.procedures.base import Handler, Look, StepContext, StepFailed
-from transports.errors import Garbled, NotSent, OutcomeUnknown, TransportError
+from transports.errors import CommandRejected, Garbled, NotSent, OutcomeUnknown, TransportError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 LONGEST_BACK_OFF = 60.0
 """Appliance seconds between two tries to reach a peer."""
+
+
+class _AskAgain(Exception):
+    """A question was declined for the first time."""
+
+    def __init__(self, declined: CommandRejected) -> None:
+        super().__init__(str(declined))
+        self.declined = declined
 
 
 class StepRun:
@@ -58,6 +67,7 @@ class StepRun:
         self._record = replace(self._record, started_at=self._started)
         self._shown: tuple[object, ...] = self._face()
         self._look_garbled = False
+        self._declined = False
         self._act_garbled: Garbled | None = None
 
     async def run(self) -> Leave | None:
@@ -75,7 +85,7 @@ class StepRun:
         while True:
             trouble: TransportError | None = None
             try:
-                look = await self._call(handler.look)
+                look = await self._ask(handler.look)
                 if look.failure is not None:
                     raise StepFailed(look.failure)
                 if look.skipped or look.met:
@@ -96,11 +106,25 @@ class StepRun:
                     raise
                 self._look_garbled = True
                 trouble = error
+            except _AskAgain as again:
+                trouble = again.declined
             except (NotSent, OutcomeUnknown) as error:
                 trouble = error
             leave = await self._pause(trouble)
             if leave is not None:
                 return leave
+
+    async def _ask(self, question: Callable[[StepContext], Awaitable[T]]) -> T:
+        """A look or a guard. What the peer declines for the first time is asked once more."""
+        try:
+            answer = await self._call(question)
+        except CommandRejected as error:
+            if self._declined:
+                raise
+            self._declined = True
+            raise _AskAgain(error) from error
+        self._declined = False
+        return answer
 
     def _see(self, look: Look) -> None:
         first = self._record.attempt == 0 and not self._record.before
@@ -126,7 +150,7 @@ class StepRun:
         if earlier.attempt >= earlier.attempts_allowed:
             raise StepFailed(failures.too_often(self._planned, earlier.attempt))
         if handler.guard is not None:
-            await self._call(handler.guard)
+            await self._ask(handler.guard)
         self._record = replace(
             earlier,
             state=StepState.RUNNING,

@@ -148,6 +148,8 @@ def aimed_at(plan: Plan, before: Clustered) -> Clustered:
                 wanted.get("primary_address"),
                 tuple(wanted["members"]),
             )
+        if step.kind == "record-disbanded":
+            return Clustered(before.name)
     return before
 
 
@@ -212,6 +214,23 @@ class _Case:
 
     def member(self, peer: PeerStanding) -> bool:
         return peer.peer_id in self.before.members
+
+    @property
+    def needed(self) -> set[str]:
+        """The peers that steps still to be done talk to."""
+        over = {record.key for record in self.job.steps if record.state in _OVER}
+        needed: set[str] = set()
+        for step in self.job.plan.steps:
+            if step.key in over or step.kind == "out-of-service":
+                continue
+            own = {step.peer_id} if step.peer_id else set()
+            if step.kind.startswith("restart"):
+                own |= set(self.before.members)
+            words = ("heard",) if "heard" in step.params else ("members", "former")
+            for word in (*words, "others", "answering", "after"):
+                own |= set(step.params.get(word, ()))
+            needed |= own - set(step.params.get("out_of_service", ()))
+        return needed
 
     def path(self, slug: str) -> str:
         return f"/v1/clusters/{self.job.plan.cluster_id}/procedures/{slug}"
@@ -289,12 +308,14 @@ def _summary(case: _Case) -> str:
 
 def _retry(case: _Case) -> Iterator[WayOut]:
     """Go on with the job itself, where it failed and everybody it needs answers."""
-    if case.job.state is JobState.FAILED and not case.missing:
-        yield _retry_way(case, "Every peer answers; the failed step looks before it acts again.")
+    if case.job.state is JobState.FAILED and not case.needed & {p.peer_id for p in case.missing}:
+        yield _retry_way(
+            case, "Every peer the job still needs answers; a step looks before it acts again."
+        )
 
 
 def _retry_later(case: _Case) -> Iterator[WayOut]:
-    if case.job.state is JobState.FAILED and case.missing:
+    if case.job.state is JobState.FAILED and case.needed & {p.peer_id for p in case.missing}:
         names = ", ".join(peer.name for peer in case.missing)
         yield _retry_way(case, f"Once {names} answers again: the job goes on where it stopped.")
 
@@ -339,14 +360,21 @@ def _align(case: _Case) -> Iterator[WayOut]:
         return
     names = ", ".join(peer.name for peer in wrong)
     gone = [peer.peer_id for peer in case.missing if case.member(peer)]
+    body: dict[str, Any] = {"out_of_service_peer_ids": gone} if gone else {}
+    if any(_keyless(case.views.get(peer.peer_id)) for peer in case.peers if case.member(peer)):
+        body["enter_pre_shared_key"] = True
     yield case.procedure(
         Direction.BACK,
         "align-clustering",
         f"Bring System > Clustering of {names} back to the registered cluster",
         "; ".join(f"{peer.name}: {what}" for peer in wrong for what in peer.differs_from_before),
         "ALM-19 ALM-20",
-        {"out_of_service_peer_ids": gone} if gone else {},
+        body,
     )
+
+
+def _keyless(view: View | None) -> bool:
+    return isinstance(view, Observation) and view.clustering.pre_shared_key_set is False
 
 
 def _half_added(case: _Case) -> Iterator[WayOut]:

@@ -39,7 +39,7 @@ def main() -> int:
         work: list[tuple[Rehearsed, Blow]] = []
         for result, found in pool.imap(clean, chosen):
             results.append(result)
-            work += [(result.rehearsed, blow) for blow in found]
+            work += [(result.rehearsed, b) for b in found if asked.kind in {"", b.kind}]
         planned = len(work)
         random.Random(asked.seed).shuffle(work)
         for done, result in enumerate(_until(pool.imap_unordered(_one, work), ends), start=1):
@@ -80,6 +80,7 @@ def _report(results: list[Result], planned: int, missing: list[str]) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
     parser.add_argument("--only", default="", help="one procedure")
+    parser.add_argument("--kind", default="", help="one kind of fault, such as 'peer gone'")
     parser.add_argument("--seconds", type=float, default=540.0, help="when to stop")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the runs")
     parser.add_argument("--processes", type=int, default=2)

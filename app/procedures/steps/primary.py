@@ -15,7 +15,7 @@ from app.domain.plan import PlannedStep
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.steps.clustering import filled
 from app.procedures.steps.target import Target, fail
-from transports.errors import TransportError
+from transports.errors import CommandRejected, TransportError
 
 _TRIES = 3
 """How often a value is entered before the step calls it not accepted."""
@@ -93,9 +93,12 @@ async def _set(ctx: StepContext) -> None:
     appliance = await ctx.appliance()
     index = ctx.step.params["primary_index"]
     for _ in range(_TRIES):
-        await appliance.write_clustering(primary_index=index)
-        if _is_so(ctx, await appliance.clustering()):
-            return
+        try:
+            await appliance.write_clustering(primary_index=index)
+            if _is_so(ctx, await appliance.clustering()):
+                return
+        except CommandRejected:
+            continue
     raise fail(
         ctx,
         "primary-not-accepted",

@@ -171,6 +171,16 @@ def test_a_refused_act_fails_the_step_with_the_peers_own_words() -> None:
     assert bench.peer.acts == ["a"]
 
 
+def test_a_question_that_the_peer_declines_is_asked_once_more() -> None:
+    bench = Bench(Peer(look_fault=failing(CommandRejected("not recognized"), times=1)))
+    assert carry(bench, step("a")).state is JobState.SUCCEEDED
+    bench = Bench(Peer(look_fault=failing(CommandRejected("not recognized"))))
+    job = carry(bench, step("a"))
+    assert job.failure is not None
+    assert job.failure.code == "peer-refused"
+    assert (bench.peer.looks, bench.peer.acts) == (["a", "a"], [])
+
+
 def test_an_unreachable_peer_is_waited_for() -> None:
     bench = Bench(Peer(look_fault=failing(Unreachable("no route"), times=6)))
 
