@@ -111,6 +111,8 @@ def join(parts: Parts, settings: Settings) -> Services:
     diagnosis = DiagnosisService(
         store=parts.store,
         clusters=clusters,
+        appliances=parts.appliances,
+        surroundings=surroundings,
         procedures=parts.procedures,
         clock=parts.clock,
     )

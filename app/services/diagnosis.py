@@ -8,7 +8,7 @@ mends a cause: planning changes nothing, so it can be sent without a second thou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +20,12 @@ from app.engine.records import JobFilter
 from app.procedures.base import Procedure
 from app.services.clusters import ClustersService
 from app.services.plan_document import to_json
-from app.services.ports import Store
+from app.services.ports import Appliances, Store
+from app.services.surroundings import Surroundings
 
 MOST_JOBS = 50
+UNSETTLED = frozenset({"peers-do-not-join", "network-between-peers", "pre-shared-key-differs"})
+"""Causes that a packet from peer to peer tells apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class DiagnosisService:
 
     store: Store
     clusters: ClustersService
+    appliances: Appliances
+    surroundings: Surroundings
     procedures: Mapping[str, Procedure]
     clock: Clock
 
@@ -66,7 +71,10 @@ class DiagnosisService:
         registered = await self.clusters.get(cluster_id)
         running = await self._running(cluster_id)
         case = Case(registered.cluster, views, running)
-        return Diagnosed(registered.cluster, self.clock.now(), views, diagnose(case))
+        found = diagnose(case)
+        if any(cause.finding.code in UNSETTLED for cause in found.causes):
+            found = diagnose(replace(case, reach=await self._reach(case)))
+        return Diagnosed(registered.cluster, self.clock.now(), views, found)
 
     def request(self, cluster_id: str, mend: Mend) -> PlanRequest | None:
         """The plan request of a mend; None where this service has no such procedure."""
@@ -81,6 +89,13 @@ class DiagnosisService:
             body=to_json(mend.parameters),
             when=mend.when,
         )
+
+    async def _reach(self, case: Case) -> dict[tuple[str, str], bool]:
+        """Which member's packets reach which other, as far as the members can send one."""
+        seen = [view for _, view in case.observed]
+        can = {view.peer_id: await self.appliances.capabilities(view.peer_id) for view in seen}
+        measured = await self.surroundings.round_trips(seen, can)
+        return {way: took is not None for way, took in measured.items()}
 
     async def _running(self, cluster_id: str) -> RunningJob | None:
         """The job that holds the cluster, if any."""

@@ -106,6 +106,8 @@ class PretendedAppliances:
     views: dict[str, View] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     hang: bool = False
+    can_ping: bool = False
+    lost_packets: bool = False
 
     async def observe(self, peer_id: str) -> View:
         self.asked.append(peer_id)
@@ -117,10 +119,13 @@ class PretendedAppliances:
         return self.views.get(peer_id, absent)
 
     async def capabilities(self, peer_id: str) -> frozenset[str]:
-        return frozenset({"administration"})
+        ping = {"ping_from_peer"} if self.can_ping else set()
+        return frozenset({"administration", *ping})
 
     async def round_trips(self, peer_id: str, addresses: Any) -> dict[str, float | None]:
-        return {}
+        if not self.can_ping:
+            return {}
+        return dict.fromkeys(addresses, None if self.lost_packets else 1.0)
 
 
 @dataclass

@@ -121,3 +121,30 @@ async def test_an_alarm_is_looked_up_by_number_uuid_or_text(world: World) -> Non
     assert (await world.client.get("/v1/alarms", params={"find": "no such alarm"})).json() == {
         "items": []
     }
+
+
+async def test_a_packet_from_peer_to_peer_tells_a_wrong_key_from_a_closed_network(
+    world: World,
+) -> None:
+    cluster, ids = await standing(world)
+    for number, peer_id in enumerate(ids, start=1):
+        seen = member(peer_id, number)
+        peers = tuple(
+            replace(peer, status="Failed") if peer.status == "Active" else peer
+            for peer in seen.clustering.peers
+        )
+        world.appliances.views[peer_id] = replace(
+            seen, clustering=replace(seen.clustering, peers=peers)
+        )
+    path = f"/v1/clusters/{cluster['id']}/diagnosis"
+
+    async def first() -> str:
+        found = (await world.client.get(path)).json()
+        code: str = found["causes"][0]["finding"]["code"]
+        return code
+
+    assert await first() == "peers-do-not-join"
+    world.appliances.can_ping = True
+    assert await first() == "pre-shared-key-differs"
+    world.appliances.lost_packets = True
+    assert await first() == "network-between-peers"

@@ -111,7 +111,7 @@ def _suspect(
             peer_id=peer_id,
             evidence=evidence,
         )
-        mends = (Mend("rotate-pre-shared-key", {}),)
+        mends = (Mend("rotate-pre-shared-key", {"use_registered_key": True}),)
     else:
         finding = blocker(
             "peers-do-not-join",
@@ -123,7 +123,13 @@ def _suspect(
             peer_id=peer_id,
             evidence=evidence,
         )
-        mends = (Mend("rotate-pre-shared-key", {}, "the ports are known to be open"),)
+        mends = (
+            Mend(
+                "rotate-pre-shared-key",
+                {"use_registered_key": True},
+                "the ports are known to be open",
+            ),
+        )
     return Suspect(finding, APART, mends=mends, by_job=job_changes(case))
 
 

@@ -9,6 +9,7 @@ from app.checks.diagnosis.suspect import (
     APART,
     DISAGREEING,
     STALE,
+    Mend,
     Suspect,
     citing_too,
     job_changes,
@@ -87,7 +88,10 @@ def protocols(case: Case) -> Iterator[Suspect]:
             if finding.code == "h323-off":
                 cites = ("ALM-23", "ALM-24")
                 yield Suspect(
-                    citing_too(finding, *cites), STALE | {"h323-off"}, frozenset({seen.peer_id})
+                    citing_too(finding, *cites),
+                    STALE | {"h323-off"},
+                    frozenset({seen.peer_id}),
+                    mends=(Mend("align-clustering", {}),),
                 )
         for finding in naming.time_synchronised(seen):
             if finding.code != "ntp-state":
@@ -95,8 +99,18 @@ def protocols(case: Case) -> Iterator[Suspect]:
                     citing_too(finding, "ALM-16", "ALM-17"),
                     STALE | {"ntp-unreachable", "ntp-not-available", "time-not-validated"},
                     frozenset({seen.peer_id}),
+                    mends=_time_servers(case, seen),
                     by_job=_settling(case, seen.peer_id),
                 )
+
+
+def _time_servers(case: Case, seen: Observation) -> tuple[Mend, ...]:
+    """Servers that synchronise another member, where there are some that this one has not."""
+    for _, other in case.observed:
+        good = (other.ntp.state or "").casefold() in {"synchronized", "synchronised"}
+        if good and set(other.ntp.servers) - set(seen.ntp.servers):
+            return (Mend("align-clustering", {"ntp_servers": list(other.ntp.servers)}),)
+    return ()
 
 
 def _settling(case: Case, peer_id: str) -> str:

@@ -89,11 +89,11 @@ def _lists(case: Case, members: tuple[Member, ...], right: Agreed) -> Iterator[S
                 peer,
                 "peer-not-joined",
                 f"{peer.name} is registered as a member and lists no peers: it stands alone.",
-                f"Take {peer.name} out of the cluster's list and add it again, which also gives it"
-                " the primary's configuration.",
+                f"Give {peer.name} the list, name and key of the cluster; it then takes the"
+                " primary's configuration. Or take it out of the list, and add it again later.",
                 "ALM-20 ADD-M-08",
                 {"peers": "none", "registered": ", ".join(right.addresses)},
-                mend=Mend("remove-dead-peer", {"peer_id": peer.id}, "before adding it again"),
+                mend=Mend("align-clustering", {"enter_pre_shared_key": True}),
             )
         elif len(set(found)) < len(found):
             twice = sorted({address for address in found if found.count(address) > 1})

@@ -27,9 +27,7 @@ def peer_down(case: Case) -> Iterator[Suspect]:
                 evidence={"code": view.code, "detail": view.detail},
             ),
             APART,
-            mends=(
-                Mend("remove-dead-peer", {"peer_id": peer.id}, f"{peer.name} will not come back"),
-            ),
+            mends=(Mend("remove-dead-peer", _removal(case), f"{peer.name} will not come back"),),
             by_job=f"job {case.running.id} restarts {peer.name}"
             if restarting and case.running
             else "",
@@ -51,6 +49,17 @@ def peer_not_read(case: Case) -> Iterator[Suspect]:
                 evidence={"seen_by_others": _seen_by_others(case, peer)},
             )
         )
+
+
+def _removal(case: Case) -> dict[str, object]:
+    """All that are lost at once, and another primary where the primary is among them."""
+    lost = [
+        peer.id for peer, view in case.silent if view.code in _UNREACHABLE and _missed(case, peer)
+    ]
+    found: dict[str, object] = {"peer_ids": lost}
+    if case.cluster.primary_id in lost and case.observed:
+        found["new_primary_peer_id"] = case.observed[0][0].id
+    return found
 
 
 _UNREACHABLE = frozenset({"peer-unreachable", "peer-not-answering", "peer-slow"})

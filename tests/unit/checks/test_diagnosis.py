@@ -33,6 +33,7 @@ from transports.mock.fleet import Fleet
 from transports.mock.scenario import REHEARSAL_PASSWORD
 from transports.mock.virtual_time import run
 
+KEY = "Pre-shared & secret: 4711"
 NAME = "cluster1.example.com"
 LONG_ENOUGH = 900.0
 """Appliance seconds: all alarms are raised, status words and replication have caught up."""
@@ -103,6 +104,13 @@ def no_key(fleet: Fleet) -> None:
     restart(fleet, "exp2")
 
 
+def corrected_key(fleet: Fleet) -> None:
+    member = fleet["exp2"].cluster
+    member.set_key("another key")
+    member.boot()
+    member.set_key(KEY)
+
+
 def other_name(fleet: Fleet) -> None:
     put(fleet, "exp2", cluster_name="cluster2.example.com")
     restart(fleet, "exp2")
@@ -150,7 +158,7 @@ BROKEN = (
            "align-clustering"),
     Broken("the primary lists a stranger", stranger_listed, "peer-list-wrong", "exp1",
            "align-clustering"),
-    Broken("a member lists nobody", alone, "peer-not-joined", "exp3", "remove-dead-peer"),
+    Broken("a member lists nobody", alone, "peer-not-joined", "exp3", "align-clustering"),
     Broken("another cluster name", other_name, "cluster-name-differs", "exp2",
            "align-clustering"),
     Broken("no cluster name", no_name, "cluster-name-missing", "exp3", "align-clustering"),
@@ -188,13 +196,14 @@ BROKEN = (
         f, "exp2", "Ethernet 1 IP V4 StaticNAT Mode", "On"), "static-nat-on-lan-1", "exp2"),
     Broken("H.323 off on a member",
            lambda f: f["exp2"].configuration.put("H323 Mode", "Off")
-           or f["exp2"].after_configuration(), "h323-off", "exp2"),
+           or f["exp2"].after_configuration(), "h323-off", "exp2",
+           "align-clustering"),
     Broken("H.323 off on the primary", lambda f: setting(f, "exp1", "H323 Mode", "Off"),
-           "h323-off", "exp1"),
+           "h323-off", "exp1", "align-clustering"),
     Broken("NTP does not answer one peer", lambda f: f["exp2"].set_ntp_reachable(False),
            "ntp-not-synchronised", "exp2"),
     Broken("no NTP server on one peer", lambda f: setting(f, "exp3", "NTP Server 1 Address", ""),
-           "ntp-server-missing", "exp3"),
+           "ntp-server-missing", "exp3", "align-clustering"),
     Broken("an older version on one member", lambda f: None, "software-versions-differ", "exp3",
            scenario={"exp3": {"version": "X8.1"}}),
     Broken("maintenance mode left on", lambda f: setting(
@@ -206,7 +215,7 @@ BROKEN = (
            "force-config-update", scenario={"profile": {"local_edits_conflict": True}}),
     Broken("a restart is pending for an option key", alarm(30025, "exp2"), "restart-pending",
            "exp2", "restart-peer"),
-    Broken("a restart is pending for clustering", lambda f: f["exp2"].cluster.set_key("new"),
+    Broken("a restart is pending for clustering", corrected_key,
            "restart-pending", "exp2", "restart-peer"),
     Broken("an address on two peers", same_lan_2, "address-used-twice", "exp3"),
     Broken("a database failure", alarm(15005, "exp3"), "database-failure", "exp3",
@@ -220,22 +229,25 @@ BROKEN = (
 )  # fmt: skip
 
 
+def scenario_of(broken: Broken | None) -> dict[str, Any]:
+    """A cluster that has stood for hours, with what the broken one has different."""
+    changes = dict((broken and broken.scenario) or {})
+    names = [f"exp{n}" for n in range(1, (broken.expressways if broken else 3) + 1)]
+    return {
+        "expressways": [
+            {"name": name, "address": f"192.0.2.{10 + n}", **changes.pop(name, {})}
+            for n, name in enumerate(names, start=1)
+        ],
+        "clusters": [{"name": NAME, "key": KEY, "members": names}],
+        **changes,
+    }
+
+
 def look_at(broken: Broken | None, *, running: RunningJob | None = None) -> Diagnosis:
     """Build the fleet, break it, let time pass, observe, diagnose."""
 
     async def story() -> Diagnosis:
-        changes = dict((broken and broken.scenario) or {})
-        names = [f"exp{n}" for n in range(1, (broken.expressways if broken else 3) + 1)]
-        fleet = Fleet.from_scenario(
-            {
-                "expressways": [
-                    {"name": name, "address": f"192.0.2.{10 + n}", **changes.pop(name, {})}
-                    for n, name in enumerate(names, start=1)
-                ],
-                "clusters": [{"name": NAME, "key": "one key", "members": names}],
-                **changes,
-            }
-        )
+        fleet = Fleet.from_scenario(scenario_of(broken))
         mock.register("broken", fleet)
         if broken:
             broken.break_it(fleet)

@@ -1,0 +1,61 @@
+"""The request that a diagnosis offers mends what it names: planned, run, and looked at again.
+
+Every broken fleet whose first cause comes with a procedure of this service is mended by that
+procedure with just the offered parameters; afterwards the diagnosis finds the cluster well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.checks.diagnosis import Case, Diagnosis, diagnose
+from app.domain.cluster import Cluster
+from app.domain.job import JobState
+from app.procedures.registry import PROCEDURES
+from app.services.diagnosis import fits
+from tests.support.rehearsal import CLUSTER, Rehearsal
+from tests.unit.checks.test_diagnosis import BROKEN, LONG_ENOUGH, Broken, scenario_of
+from transports.mock.virtual_time import run
+
+MENDED = [
+    broken
+    for broken in BROKEN
+    if broken.mended_by in PROCEDURES and broken.code not in {"registry-differs"}
+]
+
+
+async def judged(rehearsal: Rehearsal) -> Diagnosis:
+    reach = {
+        (one.name, other.name): rehearsal.fleet.reachable(one, other) and other.up
+        for one in rehearsal.fleet
+        for other in rehearsal.fleet
+        if one is not other and one.up
+    }
+    views = {peer.id: await rehearsal.observe(peer.id) for peer in rehearsal.cluster.members}
+    return diagnose(Case(rehearsal.cluster, views, None, reach))
+
+
+@pytest.mark.parametrize("broken", MENDED, ids=lambda broken: broken.title)
+def test_what_the_diagnosis_offers_mends_the_cluster(broken: Broken) -> None:
+    async def story() -> tuple[Diagnosis, list[str], list[str]]:
+        rehearsal = Rehearsal(scenario_of(broken))
+        members = tuple(rehearsal.peers.values())
+        rehearsal.cluster = Cluster("cluster-1", CLUSTER, members, members[0].id)
+        broken.break_it(rehearsal.fleet)
+        await asyncio.sleep(LONG_ENOUGH)
+        first = (await judged(rehearsal)).causes[0]
+        mend = first.mends[0]
+        assert fits(PROCEDURES[mend.procedure], mend.parameters), mend
+        rehearsal.fleet.faults.clear()
+        rehearsal.witness.violations.clear()
+        job = await rehearsal.run(mend.procedure, **mend.parameters)
+        assert job.state is JobState.SUCCEEDED, (job.failure, job.wait)
+        await asyncio.sleep(LONG_ENOUGH)
+        after = await judged(rehearsal)
+        return after, [c.finding.message for c in after.causes], rehearsal.witness.violations
+
+    after, left, violations = run(story())
+    assert after.healthy, left
+    assert violations == []
