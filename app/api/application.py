@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from app.api import answers, health, openapi, pages
 from app.api.middleware import Authentication, BodyLimits, RequestIds
 from app.api.v1 import (
+    checks,
     clusters,
     credentials,
     diagnosis,
@@ -47,6 +48,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         credentials.router,
         peers.router,
         clusters.router,
+        checks.router,
         diagnosis.router,
         watching.router,
         procedures.router(services.planning.procedures),

@@ -34,6 +34,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "credentials", "description": "Secrets: they go in and never come out."},
     {"name": "peers", "description": "Registered Expressways, and what they say of themselves."},
     {"name": "clusters", "description": "One to six peers addressed by one FQDN."},
+    {"name": "checks", "description": "Everything the guide wants to be so, looked at now."},
     {"name": "diagnosis", "description": "What is wrong with a cluster, and what mends it."},
     {"name": "watching", "description": "What happens to a cluster between changes."},
     {"name": "procedures", "description": "The catalogue of changes."},

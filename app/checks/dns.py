@@ -149,6 +149,23 @@ def other_names(server: Server) -> Iterator[Finding]:
             yield from _ldap_reverse(server, seen, [address])
 
 
+def extra_names(
+    s: Situation, peers: Sequence[Observation], names: Iterable[str]
+) -> Iterator[Finding]:
+    """Names that somebody says the deployment depends on, such as a Lync server's (PRE-28)."""
+    for server in servers(peers, s.dns):
+        for name in names:
+            if server.spoke(name, "A", "AAAA") and not server.addresses(name):
+                yield blocker(
+                    "dns-name-unresolved",
+                    f"{server.label} has no address for {name}.",
+                    f"Add an A or AAAA record for {name}, or correct the name.",
+                    "PRE-25 PRE-28 PRE-31",
+                    peer_id=server.peer_id,
+                    evidence={"resolver": server.address, "name": name},
+                )
+
+
 def _ldap_reverse(server: Server, seen: Observation, addresses: Sequence[str]) -> Iterator[Finding]:
     for address in addresses:
         lookup = server.said(reverse_name(address), "PTR")

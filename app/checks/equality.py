@@ -10,6 +10,9 @@ from app.domain.observation import Observation
 
 CALL_LICENCES = frozenset({"NonTraversalCalls", "TraversalCalls"})
 """Features whose amount may differ from peer to peer (PRE-16)."""
+SHARED_LICENCES = ("richmediasession", "turnrelay")
+"""Beginnings of features that may sit on any peer and serve the whole cluster (PSI-38, PSI-39); the
+recorded status has neither, so their spelling is unverified."""
 
 
 def same_version(peers: Sequence[Observation]) -> Iterator[Finding]:
@@ -39,14 +42,20 @@ def same_option_keys(peers: Sequence[Observation]) -> Iterator[Finding]:
     reference = peers[0]
     for seen in peers[1:]:
         names = sorted((reference.features.keys() | seen.features.keys()) - CALL_LICENCES)
-        different = [n for n in names if reference.features.get(n) != seen.features.get(n)]
+        different = [
+            name
+            for name in names
+            if not name.casefold().startswith(SHARED_LICENCES)
+            and reference.features.get(name) != seen.features.get(name)
+        ]
         if different:
             yield blocker(
                 "option-keys-differ",
                 f"The option keys of {reference.label} and {seen.label} give different"
                 f" features: {', '.join(different)}.",
                 "Install the same option keys on all peers; only call licences may differ.",
-                "PRE-15 PRE-16 PRE-17 NEW-M-07 NEW-M-08 NEW-M-09 ADD-X-07 ADD-X-08 ADD-X-09",
+                "PRE-15 PRE-16 PRE-17 PSI-38 PSI-39 NEW-M-07 NEW-M-08 NEW-M-09"
+                " ADD-X-07 ADD-X-08 ADD-X-09",
                 peer_id=seen.peer_id,
                 evidence={
                     name: f"{reference.features.get(name)} / {seen.features.get(name)}"

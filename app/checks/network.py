@@ -110,7 +110,9 @@ def different_addresses(peers: Sequence[Observation]) -> Iterator[Finding]:
     users: dict[str, Observation] = {}
     for seen in peers:
         for lan in seen.lans:
-            for address in filter(None, (lan.ipv4, lan.ipv6)):
+            # One spelling for each: 2001:DB8::1 and 2001:db8:0::1 are the same address.
+            spellings = (str(_parse(text) or text) for text in (lan.ipv4, lan.ipv6))
+            for address in filter(None, spellings):
                 other = users.setdefault(address, seen)
                 if other.peer_id != seen.peer_id:
                     yield blocker(

@@ -10,6 +10,7 @@ from app.procedures.base import Procedure
 from app.security.addresses import AddressGuard
 from app.security.redaction import Redactor
 from app.security.vault import Vault
+from app.services.checks import ChecksService
 from app.services.clusters import ClustersService
 from app.services.credentials import CredentialsService
 from app.services.diagnosis import DiagnosisService
@@ -43,6 +44,7 @@ class Services:
     peers: PeersService
     clusters: ClustersService
     planning: PlanningService
+    checks: ChecksService
     jobs: JobsService
     recovery: RecoveryService
     diagnosis: DiagnosisService
@@ -127,6 +129,13 @@ def join(parts: Parts, settings: Settings) -> Services:
         peers=peers,
         clusters=clusters,
         planning=planning,
+        checks=ChecksService(
+            store=parts.store,
+            peers=peers,
+            planning=planning,
+            surroundings=surroundings,
+            clock=parts.clock,
+        ),
         jobs=jobs,
         recovery=RecoveryService(
             store=parts.store, jobs=jobs, planning=planning, clock=parts.clock

@@ -203,6 +203,8 @@ class PlanningService:
 
 def _pointer_to(value: str, parameters: Any) -> str | None:
     """Where in the request body a value stands."""
+    if parameters is None:
+        return None
     for name, item in dataclasses.asdict(parameters).items():
         if item == value:
             return f"/{name}"
