@@ -17,6 +17,7 @@ from app.appliance.appliance import Appliance
 from app.appliance.trouble import trouble_with
 from app.domain.cluster import Cluster
 from app.domain.job import Attestation, JobState
+from app.domain.neighbour import Neighbour
 from app.domain.observation import NotObserved, View
 from app.domain.peer import Peer
 from app.domain.plan import Plan
@@ -149,6 +150,7 @@ class Rehearsal:
         self.journal = MemoryJournal(self.clock, self.wakeups)
         self.backups: dict[str, MemoryBackups] = {}
         self.images = MemoryImages()
+        self.neighbours: tuple[Neighbour, ...] = ()
         self.handlers = {kind: self._watched(handler) for kind, handler in HANDLERS.items()}
         self.transport: Callable[[Endpoint], Transport] = mock.create
         self.new_worker("worker-1")
@@ -215,6 +217,7 @@ class Rehearsal:
             capabilities=capabilities,
             memberships={member.id: self.cluster.id for member in self.cluster.members},
             images={name: len(data) for name, data in self.images.files.items()},
+            neighbours=self.neighbours,
         )
 
     async def plan(self, slug: str, **parameters: Any) -> Plan:

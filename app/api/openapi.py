@@ -37,6 +37,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "checks", "description": "Everything the guide wants to be so, looked at now."},
     {"name": "diagnosis", "description": "What is wrong with a cluster, and what mends it."},
     {"name": "watching", "description": "What happens to a cluster between changes."},
+    {"name": "neighbours", "description": "Devices whose zones name a cluster's addresses."},
     {"name": "procedures", "description": "The catalogue of changes."},
     {"name": "plans", "description": "What a job would do, before anything is touched."},
     {"name": "jobs", "description": "Plans being carried out."},

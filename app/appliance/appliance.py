@@ -20,7 +20,7 @@ from app.appliance import reading
 from app.appliance.profiles import VersionProfile, profile_for
 from app.appliance.spelling import Spelling
 from app.domain.clock import Clock
-from app.domain.observation import Alarm, Clustering, Dns, Ntp, Observation
+from app.domain.observation import Alarm, Clustering, Dns, Ntp, Observation, Zone
 from transports.base import (
     BackupReceipt,
     Capability,
@@ -117,6 +117,10 @@ class Appliance:
         """Whether new calls and registrations are refused."""
         path = "SystemUnit Maintenance Mode"
         return reading.flag((await self._configuration(path)).get(path))
+
+    async def zones(self) -> tuple[Zone, ...]:
+        """Configuration > Zones > Zones: the zones, and the systems they name."""
+        return reading.zones(await self._configuration("Zones"))
 
     async def settings(self, *paths: str) -> dict[str, str]:
         """Configuration values by path; "" where one is empty or missing.
@@ -285,6 +289,14 @@ class Appliance:
         settings = [*name, *fields] if addresses is None or addresses else [*fields, *name]
         if settings:
             await self.write(*settings)
+
+    async def write_zone_addresses(self, zone: Zone, addresses: Sequence[str]) -> None:
+        """Fill the six peer fields of a neighbor or traversal client zone in order."""
+        place = f"Zones Zone {zone.index} {zone.kind}"
+        fields = [*addresses, *[""] * PEER_FIELDS][:PEER_FIELDS]
+        paths = {f"{place} Peer {n} Address": value for n, value in enumerate(fields, start=1)}
+        now = await self._configuration("Zones")
+        await self.write(*((p, v) for p, v in paths.items() if (now.get(p) or "") != v))
 
     async def set_pre_shared_key(self, key: str) -> None:
         """System > Clustering > Cluster pre-shared key; an empty key deletes it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.domain.cluster import Cluster
 from app.domain.dns import DnsView
 from app.domain.finding import Finding
+from app.domain.neighbour import Neighbour
 from app.domain.observation import Observation, View
 from app.domain.peer import Peer
 from app.domain.plan import Impact, Stage
@@ -34,6 +35,8 @@ class Situation:
     """(from, to) by peer id -> milliseconds; None where nothing answered; absent: not measured."""
     images: Mapping[str, int] = field(default_factory=dict)
     """Name -> bytes of the software images that lie ready for upgrades."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """Registered devices whose zones name this cluster."""
 
     def observed(self, peer_id: str) -> Observation | None:
         """The peer's observation, or None where it could not be read."""

@@ -21,6 +21,7 @@ from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.calls import drain_calls
 from app.procedures.steps.clustering import expect_words, set_pre_shared_key, write_clustering
+from app.procedures.steps.neighbours import zones_of_neighbours
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import (
     alarms_cleared,
@@ -164,6 +165,7 @@ def stages(
                 new, "ADD-J-24 ADD-J-25 ADD-J-26", what="restart-after", others=others),
         ), "14"),
         Stage("others", "On other devices", (
+            *zones_of_neighbours(s, addresses, "ADD-D-01"),
             gate("neighbours-updated",
                  f"Every other Expressway with a neighbor or traversal zone to {name} has its zone"
                  f" extended by {joining.address}.",

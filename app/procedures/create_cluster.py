@@ -20,6 +20,7 @@ from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.calls import drain_calls
 from app.procedures.steps.clustering import expect_words, set_pre_shared_key, write_clustering
+from app.procedures.steps.neighbours import zones_of_neighbours
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import (
     alarms_cleared,
@@ -158,6 +159,7 @@ def stages(
             back_up(on, "NEW-R-02", what="back-up-after"),
         ), "10"),
         Stage("others", "On other devices", (
+            *zones_of_neighbours(s, [primary.address], "NEW-D-01"),
             gate("neighbours-updated",
                  "Every other Expressway with a neighbor or traversal zone to this primary has its"
                  f" zone for {name} updated to hold only {primary.address}.",

@@ -53,12 +53,25 @@ def without_members(s: Situation, gone: Sequence[Peer], names: Mapping[str, str]
         if seen is not None:
             name = names.get(peer.id, seen.clustering.cluster_name)
             views[peer.id] = _settled(seen, Clustering(name, None, (), None, None))
+    _zones_leave_out(s, views, {peer.address for peer in gone})
     return replace(
         s,
         cluster=cluster,
         views=views,
         memberships={i: where for i, where in s.memberships.items() if i not in away},
     )
+
+
+def _zones_leave_out(s: Situation, views: dict[str, View], gone: set[str]) -> None:
+    """The zones of registered neighbours no longer name who has left."""
+    for neighbour in s.neighbours:
+        seen = views.get(neighbour.peer_id or "")
+        if isinstance(seen, Observation):
+            zones = tuple(
+                replace(zone, addresses=tuple(a for a in zone.addresses if a not in gone))
+                for zone in seen.zones
+            )
+            views[seen.peer_id] = replace(seen, zones=zones)
 
 
 def with_address(

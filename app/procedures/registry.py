@@ -20,6 +20,7 @@ from app.procedures import (
     replace_peer,
     restart_peer,
     rotate_pre_shared_key,
+    update_neighbours,
     upgrade,
 )
 from app.procedures.base import Handler, Procedure
@@ -31,6 +32,7 @@ from app.procedures.steps import (
     factory_reset,
     force_update,
     leaving,
+    neighbours,
     primary,
     record,
     replication,
@@ -62,6 +64,7 @@ PROCEDURES: Mapping[str, Procedure] = {
         force_config_update.PROCEDURE,
         align_clustering.PROCEDURE,
         rotate_pre_shared_key.PROCEDURE,
+        update_neighbours.PROCEDURE,
     )
 }
 
@@ -74,6 +77,7 @@ _KINDS = (
     factory_reset,
     force_update,
     leaving,
+    neighbours,
     primary,
     record,
     replication,

@@ -16,6 +16,7 @@ from app.services.credentials import CredentialsService
 from app.services.diagnosis import DiagnosisService
 from app.services.jobs import JobsService
 from app.services.keys import KeysService
+from app.services.neighbours import NeighboursService
 from app.services.peers import Capable, PeersService
 from app.services.planning import PlanningService
 from app.services.ports import (
@@ -43,6 +44,7 @@ class Services:
     credentials: CredentialsService
     peers: PeersService
     clusters: ClustersService
+    neighbours: NeighboursService
     planning: PlanningService
     checks: ChecksService
     jobs: JobsService
@@ -128,6 +130,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         ),
         peers=peers,
         clusters=clusters,
+        neighbours=NeighboursService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         planning=planning,
         checks=ChecksService(
             store=parts.store,

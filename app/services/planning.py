@@ -134,11 +134,13 @@ class PlanningService:
                 raise not_found("cluster", cluster_id)
             everybody = {entry.peer.id: entry.peer for entry in await tx.peers.all()}
             memberships = await tx.clusters.memberships()
+            neighbours = tuple(await tx.neighbours.of_cluster(cluster_id))
         self._know(named, everybody, parameters)
         involved = self._involved(registered, named)
         views = await self._views(everybody, involved)
         capabilities = {
-            peer_id: await self.appliances.capabilities(peer_id) for peer_id in involved
+            peer_id: await self.appliances.capabilities(peer_id)
+            for peer_id in (*involved, *(n.peer_id for n in neighbours if n.peer_id))
         }
         seen = [v for peer_id in involved if isinstance(v := views[peer_id], Observation)]
         dns, round_trips = await asyncio.gather(
@@ -154,6 +156,7 @@ class PlanningService:
             dns=dns,
             round_trips=round_trips,
             images=await self.images.sizes(),
+            neighbours=neighbours,
         )
 
     async def _views(

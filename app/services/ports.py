@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from app.domain.dns import Lookup, Question
+from app.domain.neighbour import Neighbour
 from app.domain.observation import View
 from app.engine.ports import JobDesk
 from app.security.keys import ApiKey
@@ -22,6 +23,7 @@ from app.services.records import (
     Once,
     Page,
     RegisteredCluster,
+    RegisteredNeighbour,
     RegisteredPeer,
     SoftwareImage,
     StoredPlan,
@@ -131,6 +133,18 @@ class Backups(Protocol):
         ...
 
 
+class Neighbours(Protocol):
+    """Devices whose zones name a cluster."""
+
+    async def add(self, neighbour: RegisteredNeighbour) -> None: ...
+    async def get(self, neighbour_id: str) -> RegisteredNeighbour | None: ...
+    async def of_cluster(self, cluster_id: str) -> Sequence[Neighbour]: ...
+    async def page(
+        self, cluster_id: str, after: str | None, limit: int
+    ) -> Page[RegisteredNeighbour]: ...
+    async def remove(self, neighbour_id: str) -> None: ...
+
+
 class Images(Protocol):
     """The software images that lie ready for upgrades."""
 
@@ -149,6 +163,8 @@ class Transaction(Protocol):
     def peers(self) -> Peers: ...
     @property
     def clusters(self) -> Clusters: ...
+    @property
+    def neighbours(self) -> Neighbours: ...
     @property
     def plans(self) -> Plans: ...
     @property

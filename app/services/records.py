@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from app.domain.cluster import Cluster
+from app.domain.neighbour import Neighbour
 from app.domain.peer import Peer
 from app.domain.plan import Plan
 
@@ -98,6 +99,14 @@ class RegisteredCluster:
     cluster: Cluster
     pre_shared_key_id: str | None
     version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredNeighbour:
+    """A neighbour as registered."""
+
+    neighbour: Neighbour
     created_at: datetime
 
 

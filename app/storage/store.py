@@ -32,6 +32,7 @@ from app.services.problems import Problem
 from app.services.records import StoredPlan
 from app.storage.constraints import meaning
 from app.storage.credentials import ApiKeyRows, CredentialRows, RememberedRows
+from app.storage.neighbours import NeighbourRows
 from app.storage.peers import ClusterRows, PeerRows
 from app.storage.tables import PlanRow
 
@@ -98,6 +99,7 @@ class UnitOfWork:
     credentials: CredentialRows
     peers: PeerRows
     clusters: ClusterRows
+    neighbours: NeighbourRows
     plans: PlanRows
     keys: ApiKeyRows
     remembered: RememberedRows
@@ -122,6 +124,7 @@ class PostgresStore:
                         credentials=CredentialRows(session),
                         peers=PeerRows(session),
                         clusters=ClusterRows(session),
+                        neighbours=NeighbourRows(session),
                         plans=PlanRows(session),
                         keys=ApiKeyRows(session),
                         remembered=RememberedRows(session),

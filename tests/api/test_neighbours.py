@@ -1,0 +1,53 @@
+"""Neighbours as resources of a cluster."""
+
+from tests.api.conftest import World
+
+BODY = {"name": "London C", "kind": "neighbor", "zone_name": "to-edge"}
+
+
+async def test_a_neighbour_is_registered_read_listed_and_forgotten(world: World) -> None:
+    cluster = await world.cluster()
+    place = f"/v1/clusters/{cluster['id']}/neighbours"
+    made = await world.client.post(place, json=BODY)
+    assert made.status_code == 201
+    assert made.headers["Location"].endswith(f"{place}/{made.json()['id']}")
+    read = await world.client.get(made.headers["Location"])
+    assert read.json() == made.json()
+    listed = await world.client.get(place)
+    assert [item["name"] for item in listed.json()["items"]] == ["London C"]
+    tag = read.headers["ETag"]
+    assert (await world.client.delete(made.headers["Location"])).status_code == 428
+    gone = await world.client.delete(made.headers["Location"], headers={"If-Match": tag})
+    assert gone.status_code == 204
+    assert (await world.client.get(made.headers["Location"])).status_code == 404
+
+
+async def test_a_name_is_used_once_per_cluster(world: World) -> None:
+    cluster = await world.cluster()
+    place = f"/v1/clusters/{cluster['id']}/neighbours"
+    assert (await world.client.post(place, json=BODY)).status_code == 201
+    again = await world.client.post(place, json={**BODY, "name": "LONDON C"})
+    assert (again.status_code, again.json()["code"]) == (409, "name-taken")
+
+
+async def test_bad_neighbours_are_refused_with_the_field(world: World) -> None:
+    cluster = await world.cluster()
+    place = f"/v1/clusters/{cluster['id']}/neighbours"
+    for change, pointer in (
+        ({"peer_id": "peer-nobody"}, "/peer_id"),
+        ({"kind": "friend"}, "/kind"),
+        ({"zone_name": ""}, "/zone_name"),
+    ):
+        answer = await world.client.post(place, json={**BODY, **change})
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    missing = await world.client.post("/v1/clusters/cluster-none/neighbours", json=BODY)
+    assert missing.status_code == 404
+
+
+async def test_a_neighbour_of_another_cluster_is_not_found_here(world: World) -> None:
+    one, other = await world.cluster(), await world.cluster("other.example.com")
+    made = await world.client.post(f"/v1/clusters/{one['id']}/neighbours", json=BODY)
+    strange = f"/v1/clusters/{other['id']}/neighbours/{made.json()['id']}"
+    assert (await world.client.get(strange)).status_code == 404
+    assert (await world.client.delete(strange, headers={"If-Match": "*"})).status_code == 404
