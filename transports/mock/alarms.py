@@ -103,6 +103,7 @@ _WORDS = {
     25015: (_RESTART, "SSH service has been changed, however a restart is required"),
     25017: (_RESTART, "HTTP service has been changed, however a restart is required"),
     25021: ("NTP server not available", "The system is unable to contact an NTP server"),
+    30012: ("Licenses of a lost peer", "This system is using licenses of a lost cluster peer"),
     30025: (_RESTART, "An option key has been changed, however a restart is required"),
     40003: ("Insecure password in use", "The root user has the default password set"),
     40005: ("Insecure password in use", "The admin user has the default password set"),

@@ -58,6 +58,8 @@ class Expressway:
         self.booted_at = -7200.0
         self.pending_version = ""
         self.installing = False
+        self.call_licences = 0
+        """Traversal call licences; they may differ from peer to peer (guide p.5)."""
         self.configuration = Configuration(self.profile)
         self.configuration.put("Ethernet 1 IP V4 Address", address)
         self.configuration.put("SystemUnit Name", name)

@@ -39,6 +39,7 @@ _DEVICE = {
     "dns_host_name", "dns_domain", "dns_servers", "ntp", "ntp_reachable", "h323", "system_name",
     "zones", "option_keys", "accounts", "calls", "ldap", "lync_b2bua", "maintenance", "settings",
     "optimized", "default_links", "power", "registrations", "static_nat", "peers", "cluster_name",
+    "call_licences",
 }  # fmt: skip
 _CLUSTER = {"name", "key", "members", "primary"}
 
@@ -139,6 +140,7 @@ def _add(fleet: Fleet, data: Mapping[str, Any], *, domain: str, password: str) -
 
 
 def _populate(device: Expressway, data: Mapping[str, Any]) -> None:
+    device.call_licences = int(data.get("call_licences", 0))
     device.lync_b2bua = bool(data.get("lync_b2bua", False))
     for account in data.get("accounts", ()):
         commands.run(

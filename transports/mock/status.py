@@ -117,7 +117,9 @@ def _system_unit(root: Node, device: Expressway) -> None:
     software.add("ReleaseKey", "")
     features = software.add("Configuration")
     keys = " ".join(device.option_keys)
-    for name in ("NonTraversalCalls", "TraversalCalls", "Registrations", "TPRoom", "UserDevice"):
+    features.add("NonTraversalCalls", "0")
+    features.add("TraversalCalls", str(device.call_licences))
+    for name in ("Registrations", "TPRoom", "UserDevice"):
         features.add(name, "0")
     features.add("Expressway", _flag("116341E" in keys))
     features.add("Encryption", "True")
