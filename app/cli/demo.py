@@ -48,7 +48,8 @@ def demo(
     ] = False,
 ) -> None:
     """Build a three-peer cluster on a simulated fleet through the API."""
-    console = Console()
+    # Where nobody knows how wide the paper is, the table of answers must fit on it.
+    console = Console(width=None if sys.stdout.isatty() else 110)
     try:
         asyncio.run(_demo(console, speed, keep=keep))
     except (DemoFailed, ApiError, httpx.TransportError) as error:
