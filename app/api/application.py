@@ -20,6 +20,7 @@ from app.api.v1 import (
     neighbours,
     peers,
     procedures,
+    reports,
     watching,
 )
 from app.services.bundle import Services
@@ -53,6 +54,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         neighbours.router,
         diagnosis.router,
         watching.router,
+        reports.router,
         procedures.router(services.planning.procedures),
         jobs.router,
         events.router,

@@ -87,7 +87,8 @@ class _Flattening:
         elif "application/json" in content:
             made["content"] = self._json(content)
         elif content:
-            made["content"] = content
+            # One kind of answer is all these importers read; the first is the one without a query.
+            made["content"] = dict([next(iter(content.items()))])
         return made
 
 

@@ -22,6 +22,11 @@ code,pre{font:14px/1.4 ui-monospace,monospace;background:#f3f3f3;border-radius:3
 pre{padding:.7rem;overflow:auto}code{padding:.1rem .3rem}summary{cursor:pointer;padding:.3rem 0}
 h2{border-bottom:1px solid #ccc;margin-top:2.5rem}table{border-collapse:collapse}
 td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}a{color:#0b4f8a}
+.wide td,.wide th{border-top:1px solid #ddd}.good{color:#14632b}.bad{color:#a11414}
+.doubt{color:#7a5200}.quiet{color:#555}section{break-inside:avoid;margin:1.5rem 0}
+h3{margin-bottom:.2rem}dl{margin:.3rem 0}dt{font-weight:600}dd{margin:0 0 .3rem 1rem}
+@media print{body{max-width:none;margin:0;font-size:11pt}a{color:inherit;text-decoration:none}
+h2{break-after:avoid}tr{break-inside:avoid}pre{white-space:pre-wrap}}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -34,7 +39,7 @@ def router(*, docs: bool) -> APIRouter:
         return JSONResponse(request.app.openapi())
 
     async def reading(request: Request) -> Response:
-        return _page("Clusterway API", _reading(request.app.openapi()))
+        return page("Clusterway API", _reading(request.app.openapi()))
 
     async def problems() -> Response:
         rows = "".join(
@@ -42,13 +47,13 @@ def router(*, docs: bool) -> APIRouter:
             f"<td>{escape(kind.title)}"
             for code, kind in sorted(PROBLEMS.items(), key=lambda item: (item[1].status, item[0]))
         )
-        return _page("Problems", f"<table>{rows}</table>")
+        return page("Problems", f"<table>{rows}</table>")
 
     async def problem(code: str) -> Response:
         kind = PROBLEMS.get(code)
         if kind is None:
             raise not_found("problem", "unknown")
-        return _page(kind.title, _problem(kind))
+        return page(kind.title, _problem(kind))
 
     made.add_api_route("/openapi.json", document, operation_id="openapi")
     made.add_api_route("/problems", problems, operation_id="problems")
@@ -58,7 +63,8 @@ def router(*, docs: bool) -> APIRouter:
     return made
 
 
-def _page(title: str, body: str) -> HTMLResponse:
+def page(title: str, body: str) -> HTMLResponse:
+    """A whole page around an escaped body; the title is escaped here."""
     text = (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'>"

@@ -112,6 +112,8 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "observePeer",
         "previewCancelJob",
         "probePeer",
+        "reportCluster",
+        "reportPlan",
         "retryJob",
         "rotateCredential",
         "updatePeer",
