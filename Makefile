@@ -10,7 +10,7 @@ PYTHON ?= $(shell sh tools/find-python)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPEED ?= 100
 
-.PHONY: help procedures demo test run simulate check format lint types imports openapi docs unit contract \
+.PHONY: help procedures demo test run simulate check format lint types imports findings openapi docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -50,6 +50,9 @@ contract: $(VENV)/.dev ## Run the transport contract and rebuild its table, docs
 
 procedures: $(VENV)/.dev ## Strike every step of every procedure with every fault that can hit it
 	@$(BIN)/python -m tests.matrix
+
+findings: $(VENV)/.dev ## Break a fleet once for every check, mend it, and print what the checks said
+	@$(BIN)/python -m tests.unit.checks.every_check
 
 openapi: $(VENV)/.dev ## Rebuild openapi/ from the code
 	@$(BIN)/python -m app.api.openapi

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from app.appliance.alarm_catalogue import kind_of_alarm
 from app.checks.findings import blocker, unknown, warning
 from app.domain.cluster import Cluster
 from app.domain.finding import Finding
@@ -17,8 +18,8 @@ from app.domain.observation import Observation, View
 GRACE = timedelta(weeks=2)
 """How long the licences of a lost peer stay usable, from the loss of contact (INT-12)."""
 CALL_KINDS = ("NonTraversalCalls", "TraversalCalls")
-LOST_PEER_ALARMS = range(30012, 30018)
-"""Alarms "using licenses of a lost cluster peer" (device facts 9)."""
+LOST_PEER_ALARM = "licences-of-lost-peer"
+"""Alarms 30012 to 30017, which the status tells by their words only (device facts 9)."""
 NEARLY_ALL = 0.9
 
 
@@ -74,14 +75,15 @@ def grace(
 def of_lost_peers(seen: Observation) -> Iterator[Finding]:
     """A peer that says it is using the licences of a lost one (INT-12)."""
     for alarm in seen.alarms:
-        if alarm.number in LOST_PEER_ALARMS:
+        kind = kind_of_alarm(alarm)
+        if kind is not None and kind.key == LOST_PEER_ALARM:
             yield warning(
                 "licences-of-lost-peer",
                 f"{seen.label} uses licences of a lost cluster peer: {alarm.description}",
                 "Bring the lost peer back within two weeks, or replace its licences.",
                 "INT-12 INT-13",
                 peer_id=seen.peer_id,
-                evidence={"alarm": str(alarm.number)},
+                evidence={"alarm": f"{alarm.title} - {alarm.description}"},
             )
 
 
