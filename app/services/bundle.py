@@ -30,6 +30,7 @@ from app.services.ports import (
     Store,
 )
 from app.services.recovery import RecoveryService
+from app.services.settings_matrix import SettingsMatrixService
 from app.services.surroundings import Surroundings
 from app.services.watch_records import Watches
 from app.services.watching import Pace, WatchingService
@@ -49,6 +50,7 @@ class Services:
     checks: ChecksService
     jobs: JobsService
     recovery: RecoveryService
+    settings_matrix: SettingsMatrixService
     diagnosis: DiagnosisService
     watching: WatchingService
     keys: KeysService
@@ -137,9 +139,16 @@ def join(parts: Parts, settings: Settings) -> Services:
             peers=peers,
             planning=planning,
             surroundings=surroundings,
+            watches=parts.watches,
             clock=parts.clock,
         ),
         jobs=jobs,
+        settings_matrix=SettingsMatrixService(
+            store=parts.store,
+            appliances=parts.appliances,
+            clock=parts.clock,
+            limit=settings.observation_limit,
+        ),
         recovery=RecoveryService(
             store=parts.store, jobs=jobs, planning=planning, clock=parts.clock
         ),

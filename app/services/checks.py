@@ -7,7 +7,7 @@ cluster can be looked at with it, before any plan is made.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +33,10 @@ from app.services.ports import Store
 from app.services.problems import invalid, not_found
 from app.services.records import RegisteredPeer, TrustKind
 from app.services.surroundings import Surroundings
+from app.services.watch_records import Standing, Watches
+
+PEER_DOWN = "peer-down"
+"""The diagnosis' finding about a member that neither we nor its cluster can reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class ChecksService:
     peers: PeersService
     planning: PlanningService
     surroundings: Surroundings
+    watches: Watches
     clock: Clock
 
     async def report(self, cluster_id: str, candidates: Sequence[str] = ()) -> Report:
@@ -79,7 +84,8 @@ class ChecksService:
         _, everybody = await self._around(cluster_id, candidates)
         situation = await self.planning.situation(cluster_id, tuple(candidates))
         ends = {e.peer.id: end for e in everybody if (end := _certificate_end(e)) is not None}
-        return report(Subject(situation, tuple(candidates), self.clock.now(), ends))
+        lost = lost_since(await self.watches.standing(cluster_id))
+        return report(Subject(situation, tuple(candidates), self.clock.now(), ends, lost))
 
     async def names(
         self, cluster_id: str, candidates: Sequence[str] = (), extra: Sequence[str] = ()
@@ -151,6 +157,19 @@ class ChecksService:
         views = await asyncio.gather(*(self.peers.view(entry.peer.id) for entry in everybody))
         seen = [view for view in views if isinstance(view, Observation)]
         return seen, tuple(view for view in views if isinstance(view, NotObserved))
+
+
+def lost_since(standing: Iterable[Standing]) -> dict[str, datetime]:
+    """When watching first saw each member that its cluster has lost.
+
+    The two weeks of its call licences count from there (INT-12). A cluster that is not watched has
+    no such moment.
+    """
+    return {
+        entry.peer_id: entry.first_seen
+        for entry in standing
+        if entry.body.get("code") == PEER_DOWN and entry.peer_id and entry.first_seen
+    }
 
 
 def _certificate_end(peer: RegisteredPeer) -> datetime | None:
