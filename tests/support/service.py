@@ -71,6 +71,7 @@ class Lab:
     database_url: str | None = None
     processes: list[Process] = field(default_factory=list)
     workers: int = 0
+    watch_interval: str = "0"
 
     def start_fleet(self) -> list[dict[str, Any]]:
         description = self.folder / "fleet.json"
@@ -120,6 +121,7 @@ class Lab:
         return {
             "CLUSTERWAY_DATA_FOLDER": str(self.folder / "data"),
             "CLUSTERWAY_PACE": str(SPEED),
+            "CLUSTERWAY_WATCH_INTERVAL": self.watch_interval,
             "CLUSTERWAY_ALLOW_LOOPBACK_PEERS": "true",
             **url,
         }
