@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from app.checks.catalogue import CHECKS
+from app.checks.check import Concern
 from app.procedures.base import Param, Procedure
 from app.procedures.registry import PROCEDURES
 from app.settings import Settings
@@ -23,6 +25,7 @@ _BEGIN = "| procedure | guide | |\n|---|---|---|\n"
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page: where it lies and what must stand there."""
     yield ROOT / "docs" / "settings.md", settings_page()
+    yield ROOT / "docs" / "checks.md", checks_page()
     yield ROOT / "docs" / "procedures" / "README.md", catalogue_page()
     for procedure in PROCEDURES.values():
         yield ROOT / "docs" / "procedures" / f"{procedure.slug}.md", procedure_page(procedure)
@@ -44,6 +47,26 @@ def settings_page() -> str:
         default = None if field.default_factory is not None else field.default
         shown = "" if default is None else f"`{default}`"
         lines.append(f"| `CLUSTERWAY_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def checks_page() -> str:
+    """Every check, in the order of the guide."""
+    lines = [
+        "# Checks",
+        "",
+        "`GET /v1/clusters/{id}/checks` runs all of them and lists those that pass too; a plan",
+        "runs those that concern it. An outcome is `pass`, `warning`, `unknown` (it says what would",
+        "settle it) or `blocker`. `make findings` shows each one fail and pass on a simulated",
+        "fleet. Made from `app/checks/catalogue.py`.",
+        "",
+        "| check | what should be so | about | requirements |",
+        "|---|---|---|---|",
+    ]
+    for check in CHECKS:
+        about = check.scope.value if check.concern is Concern.ALL else check.concern.value
+        cites = " ".join(check.cites)
+        lines.append(f"| `{check.key}` | {check.title} | {about} | {cites} |")
     return "\n".join(lines) + "\n"
 
 
