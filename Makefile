@@ -9,8 +9,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell sh tools/find-python)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPEED ?= 100
+RUNS ?= 1000
+SEED ?= 1
 
-.PHONY: help procedures demo test run simulate check format lint types imports findings openapi docs unit contract \
+.PHONY: help procedures demo test run fleet simulate check format lint types imports findings openapi docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -25,8 +27,11 @@ test: check unit dockerfile ## Set up and check everything, as CI does
 run: $(VENV)/.runtime ## Start the service: private PostgreSQL, API and worker
 	@$(BIN)/clusterway serve
 
-simulate: $(VENV)/.runtime ## Start a simulated fleet of three Expressways and print how to reach it
+fleet: $(VENV)/.runtime ## Start a simulated fleet of three Expressways and print how to reach it
 	@$(BIN)/clusterway simulate --speed $(SPEED)
+
+simulate: $(VENV)/.runtime ## Search seeds for a broken law: RUNS=1000 SEED=1, virtual time
+	@$(BIN)/python -m simulation --runs $(RUNS) --seed $(SEED)
 
 check: lint types imports ## Format, lint, types and import contracts
 

@@ -44,6 +44,15 @@ class MemoryJournal:
         self._jobs: dict[str, JobRecord] = {}
         self._events: dict[str, list[Event]] = {}
 
+    @property
+    def jobs(self) -> Mapping[str, JobRecord]:
+        """All jobs by id, as they are now."""
+        return self._jobs
+
+    def events_of(self, job_id: str) -> Sequence[Event]:
+        """All events of a job, as they are now."""
+        return self._events[job_id]
+
     async def create(self, new: NewJob, *, queue: bool = False) -> JobRecord:
         """See JobDesk."""
         draft = transitions.new_job(new, holds=True, now=self._clock.now())
