@@ -15,12 +15,14 @@ from app.api.v1 import (
     credentials,
     diagnosis,
     events,
+    guide,
     images,
     jobs,
     neighbours,
     peers,
     procedures,
     reports,
+    settings_matrix,
     watching,
 )
 from app.services.bundle import Services
@@ -50,6 +52,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         credentials.router,
         peers.router,
         clusters.router,
+        settings_matrix.router,
         checks.router,
         neighbours.router,
         diagnosis.router,
@@ -59,6 +62,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         jobs.router,
         events.router,
         images.router,
+        guide.router,
         health.router,
         pages.router(docs=settings.docs),
     ):

@@ -44,6 +44,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "events", "description": "Everything that happens in a job, numbered."},
     {"name": "images", "description": "Software images that lie ready for upgrades."},
     {"name": "backups", "description": "Backups that jobs took."},
+    {"name": "guide", "description": "The deployment guide, requirement by requirement."},
     {"name": "health", "description": "Signs of life."},
 )
 OPEN_PATHS = frozenset({"/livez", "/readyz"})

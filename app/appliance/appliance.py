@@ -21,6 +21,7 @@ from app.appliance.profiles import VersionProfile, profile_for
 from app.appliance.spelling import Spelling
 from app.domain.clock import Clock
 from app.domain.observation import Alarm, Clustering, Dns, Ntp, Observation, Zone
+from app.domain.settings import PeerSettings
 from transports.base import (
     BackupReceipt,
     Capability,
@@ -155,6 +156,14 @@ class Appliance:
         after new software has taken the configuration over.
         """
         return reading.shared_shape(await self._configuration(WHOLE))
+
+    async def all_settings(self, name: str) -> PeerSettings:
+        """The whole configuration, flat, for a comparison with other peers; `name` for people."""
+        configuration = await self._configuration(WHOLE)
+        values = {str(path): value for path, value in configuration.leaves()}
+        return PeerSettings(
+            self.peer_id, name, values, reading.features(await self._status(WHOLE))
+        )
 
     async def answers_on_web(self) -> bool | None:
         """Whether the web interface takes our log-in; None where no transport can tell."""

@@ -8,7 +8,7 @@ server that does not answer, is put right on the way.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from app.checks import access, choice, naming, network, synchronisation
@@ -23,6 +23,7 @@ from app.procedures.situation import alarms_beside_clustering, relied_on
 from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.clustering import set_pre_shared_key, write_clustering
+from app.procedures.steps.leaving import out_of_service
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import (
     alarms_cleared,
@@ -53,12 +54,20 @@ class Parameters:
     out_of_service_peer_ids: Annotated[
         tuple[str, ...],
         Param(
-            "Members that do not answer and are left as they are, so that the others agree and"
-            " remove-dead-peer can follow (RMD-15).",
+            "Members that are out of service for good: the lists are aligned without them, and they"
+            " are members no longer (RMD-12, RMD-15).",
             ["peer_03"],
             max_length=5,
         ),
     ] = ()
+    new_primary_peer_id: Annotated[
+        str,
+        Param(
+            "The member that becomes the primary, where the primary is out of service (RMD-08).",
+            "peer_02",
+            max_length=64,
+        ),
+    ] = ""
 
 
 def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
@@ -67,9 +76,6 @@ def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
     found: list[Finding] = [*choice.chosen_members(cluster, (), "ALM-19")]
     for member in cluster.members:
         seen = s.observed(member.id)
-        if member.id in p.out_of_service_peer_ids:
-            found += [] if seen is None else [_answers(member)]
-            continue
         found += access.readable(s.views.get(member.id), member.id)
         if seen is None:
             continue
@@ -98,14 +104,48 @@ def keyless(s: Situation) -> list[Finding]:
     ]
 
 
-def _answers(member: Peer) -> Finding:
-    return blocker(
-        "peer-answers",
-        f"{member.name} answers and cannot be left out.",
-        "Plan again without naming it as out of service.",
-        "ALM-19",
-        peer_id=member.id,
-    )
+def left_out(p: Parameters, s: Situation) -> tuple[Finding, ...]:
+    """Who is to be left out is a member, does not answer, and is not the primary to be."""
+    found: list[Finding] = [*choice.chosen_members(s.cluster, p.out_of_service_peer_ids, "ALM-19")]
+    found += [
+        blocker(
+            "peer-answers",
+            f"{s.peers[peer_id].name} answers.",
+            "Plan again without naming it, or remove it with remove-peer.",
+            "RMD-04",
+            peer_id=peer_id,
+        )
+        for peer_id in p.out_of_service_peer_ids
+        if s.observed(peer_id) is not None
+    ]
+    staying = {m.id for m in s.cluster.members} - set(p.out_of_service_peer_ids)
+    primary = p.new_primary_peer_id or s.cluster.primary_id
+    if primary not in staying:
+        found.append(
+            blocker(
+                "primary-is-removed",
+                "The primary would not be among the members that stay.",
+                "Name a member that answers in `new_primary_peer_id`.",
+                "RMD-08",
+            )
+        )
+    elif p.new_primary_peer_id and s.cluster.primary_id in staying:
+        found.append(
+            blocker(
+                "primary-answers",
+                "The primary stays; another one is not put in its place here.",
+                "Run change-primary for that.",
+                "RMD-08",
+            )
+        )
+    return tuple(found)
+
+
+def without(p: Parameters, s: Situation) -> Situation:
+    """The situation with the registered cluster as it is to be: without who is out of service."""
+    staying = tuple(m for m in s.cluster.members if m.id not in p.out_of_service_peer_ids)
+    primary = p.new_primary_peer_id or s.cluster.primary_id
+    return replace(s, cluster=replace(s.cluster, members=staying, primary_id=primary))
 
 
 def members(s: Situation) -> list[tuple[Peer, Observation]]:
@@ -114,14 +154,14 @@ def members(s: Situation) -> list[tuple[Peer, Observation]]:
     return [(m, seen) for m in order if (seen := s.observed(m.id)) is not None]
 
 
-def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Stage, ...]:
+def stages(
+    p: Parameters, s: Situation, found: tuple[Finding, ...], dead: Sequence[Peer]
+) -> tuple[Stage, ...]:
     """The whole procedure on one screen: the primary first."""
     cluster, primary = s.cluster, s.cluster.primary
     if primary is None:
         return ()
     ons = [(Target.of(member, s), seen) for member, seen in members(s)]
-    there = [on.peer for on, _ in ons]
-    silent = [m for m in cluster.members if m.id in p.out_of_service_peer_ids]
     wrong = [(on, seen) for on, seen in ons if synchronisation.misplaced(cluster, seen)]
     return (
         Stage("before", "Before you start", (
@@ -131,9 +171,10 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
                  f" {primary.name} as primary is right.", "ALM-03 ALM-04 ALM-19"),
             *gates_for(found),
             *([gate("out-of-service",
-                    f"{', '.join(m.name for m in silent)} is dead or cannot be reached, and will be"
-                    " removed from the cluster next (remove-dead-peer).", "RMD-01 RMD-02")]
-              if silent else ()),
+                    f"{', '.join(peer.name for peer in dead)} is dead or cannot be reached, and"
+                    " will not be connected again before its clustering is cleared.",
+                    "RMD-01 RMD-02 RMD-05")] if dead else ()),
+            *(out_of_service(Target.of(peer, s), "RMD-04") for peer in dead),
             *(back_up(on, "ALM-15") for on, _ in wrong),
         ), "27"),
         Stage("align", "Clustering page: the primary first, then the others like it", tuple(
@@ -142,23 +183,22 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
         Stage("restart", "Restart where it is needed, one after another", (
             let_alarms_appear("ALM-20"),
             *(
-                restart(on, "ALM-20", others=there, out_of_service=silent)
+                restart(on, "ALM-20", others=cluster.members, out_of_service=dead)
                 if needs_restart(p, s, seen)
-                else restart_if_required(on, "ALM-20", what="restart", others=there,
-                                         out_of_service=silent)
+                else restart_if_required(on, "ALM-20", what="restart",
+                                         others=cluster.members, out_of_service=dead)
                 for on, seen in ons
             ),
         ), "27"),
         Stage("status", "Check replication status", (
-            *(() if silent else in_step(s, [on for on, _ in ons], primary)),
-            record_members(ons[0][0], cluster, cluster.members, primary, "ALM-19 ALM-20",
-                           silent=silent),
+            *in_step(s, [on for on, _ in ons], primary),
+            record_members(ons[0][0], cluster, cluster.members, primary, "ALM-19 ALM-20"),
         ) if ons else (), "28"),
     )  # fmt: skip
 
 
 def in_step(s: Situation, ons: Sequence[Target], primary: Peer) -> tuple[PlannedStep, ...]:
-    """Replication, databases and alarms; not to be waited for while a member is out of service."""
+    """Replication, databases and alarms."""
     return (
         *(configuration_as_on(on, primary, "ALM-38 ALM-42")
           for on in ons if on.peer.id != primary.id),
@@ -206,9 +246,12 @@ def needs_restart(p: Parameters, s: Situation, seen: Observation) -> bool:
 
 def draft(p: Parameters, s: Situation) -> Draft:
     """Stages, findings and impact; pure."""
-    found = findings(p, s)
+    dead = [s.peers[peer_id] for peer_id in p.out_of_service_peer_ids]
+    first = left_out(p, s) if dead or p.new_primary_peer_id else ()
+    s = without(p, s)
+    found = (*first, *findings(p, s))
     return Draft(
-        stages=stages(p, s, found),
+        stages=stages(p, s, found, dead) if not first else (),
         findings=found,
         impact=tuple(
             Impact(
@@ -236,6 +279,6 @@ PROCEDURE = Procedure(
     summary="Brings cluster name, peer list and primary of all members to what is registered.",
     guide_pages="27-28",
     parameters=Parameters,
-    named_peers=lambda p: p.out_of_service_peer_ids,
+    named_peers=lambda p: tuple(filter(None, (*p.out_of_service_peer_ids, p.new_primary_peer_id))),
     draft=draft,
 )

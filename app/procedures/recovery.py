@@ -228,7 +228,7 @@ class _Case:
                 own |= set(self.before.members)
             words = ("heard",) if "heard" in step.params else ("members", "former")
             for word in (*words, "others", "answering", "after"):
-                own |= set(step.params.get(word, ()))
+                own |= {peer for peer in step.params.get(word, ()) if isinstance(peer, str)}
             needed |= own - set(step.params.get("out_of_service", ()))
         return needed
 
@@ -360,13 +360,17 @@ def _align(case: _Case) -> Iterator[WayOut]:
         return
     names = ", ".join(peer.name for peer in wrong)
     gone = [peer.peer_id for peer in case.missing if case.member(peer)]
+    there = [peer.peer_id for peer in case.peers if peer.reached and case.member(peer)]
     body: dict[str, Any] = {"out_of_service_peer_ids": gone} if gone else {}
+    if case.cluster.primary_id in gone:
+        body["new_primary_peer_id"] = there[0]
     if any(_keyless(case.views.get(peer.peer_id)) for peer in case.peers if case.member(peer)):
         body["enter_pre_shared_key"] = True
     yield case.procedure(
         Direction.BACK,
         "align-clustering",
-        f"Bring System > Clustering of {names} back to the registered cluster",
+        f"Bring System > Clustering of {names} back to the registered cluster"
+        + (", without who does not answer" if gone else ""),
         "; ".join(f"{peer.name}: {what}" for peer in wrong for what in peer.differs_from_before),
         "ALM-19 ALM-20",
         body,

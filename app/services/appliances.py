@@ -18,6 +18,7 @@ from app.appliance.appliance import Appliance
 from app.appliance.trouble import trouble_with
 from app.domain.clock import Clock
 from app.domain.observation import NotObserved, View
+from app.domain.settings import PeerSettings
 from app.services.access import PeerAccess
 from app.services.problems import Problem
 from transports.base import Capability, Endpoint, Operation, Transport
@@ -70,6 +71,14 @@ class ConnectedPeers:
             except (InvalidRequest, Problem):
                 return frozenset()
             return frozenset(capability.value for capability in appliance.capabilities)
+
+    async def settings(self, peer_id: str, name: str) -> PeerSettings | None:
+        """The peer's whole configuration now; None where it cannot be read."""
+        async with self.sessions() as sessions:
+            try:
+                return await (await sessions.appliance(peer_id)).all_settings(name)
+            except (TransportError, Problem):
+                return None
 
     async def round_trips(
         self, peer_id: str, addresses: Sequence[str]

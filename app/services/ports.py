@@ -15,6 +15,7 @@ from typing import Protocol
 from app.domain.dns import Lookup, Question
 from app.domain.neighbour import Neighbour
 from app.domain.observation import View
+from app.domain.settings import PeerSettings
 from app.engine.ports import JobDesk
 from app.security.keys import ApiKey
 from app.services.records import (
@@ -202,6 +203,10 @@ class Appliances(Protocol):
 
     async def observe(self, peer_id: str) -> View:
         """What the peer says of itself now; why not, as a value. Raises only when cancelled."""
+        ...
+
+    async def settings(self, peer_id: str, name: str) -> PeerSettings | None:
+        """The peer's whole configuration now; None where it cannot be read."""
         ...
 
     async def capabilities(self, peer_id: str) -> frozenset[str]:

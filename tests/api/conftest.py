@@ -104,6 +104,7 @@ class PretendedAppliances:
     """Implements the `Appliances` port out of a dictionary: peer id -> what is seen there."""
 
     views: dict[str, View] = field(default_factory=dict)
+    configurations: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     hang: bool = False
     can_ping: bool = False
@@ -117,6 +118,9 @@ class PretendedAppliances:
             peer_id, datetime.now(UTC), "peer-unreachable", "no connection", "check the network"
         )
         return self.views.get(peer_id, absent)
+
+    async def settings(self, peer_id: str, name: str) -> Any:
+        return self.configurations.get(peer_id)
 
     async def capabilities(self, peer_id: str) -> frozenset[str]:
         ping = {"ping_from_peer"} if self.can_ping else set()

@@ -134,7 +134,9 @@ def _exchanges(step: str, calls: list[Call]) -> Iterator[Blow]:
 
 
 def _states(step: str, calls: list[Call]) -> Iterator[Blow]:
-    peer, kind = calls[0].peer, calls[0].kind
+    peer, kind = next((call.peer for call in calls if call.peer), ""), calls[0].kind
+    if not peer:
+        return
     if any(call.what in {"RestartSystem", "Boot"} for call in calls):
         yield Blow(Kind.RESTART_SLOW, step, peer)
         yield Blow(Kind.RESTART_HANGS, step, peer)

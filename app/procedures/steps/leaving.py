@@ -15,7 +15,7 @@ from app.procedures.base import Handler, Look, StepContext
 from app.procedures.steps.attest import gate
 from app.procedures.steps.clustering import filled, list_is_as_planned
 from app.procedures.steps.target import Target, fail
-from transports.errors import TransportError
+from transports.errors import NotSent, TransportError
 
 
 def leave_cluster(
@@ -144,7 +144,13 @@ async def _may_leave(ctx: StepContext) -> None:
     forgotten = ctx.step.params["forgotten_by"]
     for peer_id in forgotten or ():
         other = await ctx.registry.peer(peer_id)
-        listed = (await (await ctx.appliance(peer_id)).clustering()).addresses
+        try:
+            listed = (await (await ctx.appliance(peer_id)).clustering()).addresses
+        except NotSent:
+            # Who is dead cannot be asked; the unit itself says whether they still work together.
+            if (now.status_of(other.address) or "").casefold() != "active":
+                continue
+            raise
         if own in listed and other.address != own:
             raise fail(
                 ctx,
