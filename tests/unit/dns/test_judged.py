@@ -45,7 +45,7 @@ def judged(zones, peers=(FIRST, SECOND), memberships=None, **options):
     zones = {SERVER: zones} if isinstance(zones, str) else zones
 
     async def story(places):
-        servers = NameServers(instead=places, **{"timeout": 2.0, **options})
+        servers = NameServers(instead=places, **{"timeout": 10.0, **options})
         first = await servers.ask(first_round("company.com", peers))
         second = await servers.ask(second_round(first, peers))
         return DnsView((*first, *second), {p.peer_id: p.dns.servers for p in peers})

@@ -23,7 +23,7 @@ def server():
 
 
 def look_up(place, name, kind, **options):
-    servers = NameServers(instead={SERVER: place}, **{"timeout": 2.0, **options})
+    servers = NameServers(instead={SERVER: place}, **{"timeout": 10.0, **options})
     (found,) = asyncio.run(servers.ask({SERVER: [Question.of(name, kind)]}))
     return found
 
