@@ -72,7 +72,7 @@ class FaultContract:
 
     async def test_an_answer_that_does_not_come_is_a_timeout(self, rig: Rig) -> None:
         rig.fleet.faults.add(Fault(FaultKind.DELAY, "exp1", "Ethernet", value=1e6))
-        transport = rig.transport(limits=Limits(connect=5.0, reply=0.8))
+        transport = rig.transport(limits=Limits(connect=5.0, reply=1.5))
         with pytest.raises(errors.ReplyTimeout) as caught:
             await transport.read_configuration(Path.parse("Ethernet"))
         assert caught.value.sent is None

@@ -31,7 +31,7 @@ def run(folder: Path, *words: str, path: Path | None = None) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
