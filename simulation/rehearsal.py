@@ -50,8 +50,9 @@ class WorkerDied(BaseException):
 class MemoryBackups:
     """Backups of one job, in memory; kept only when they came to their end."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_jobs: Mapping[str, MemoryBackups] | None = None) -> None:
         self.kept: dict[str, tuple[str, bytes, Mapping[str, Any]]] = {}
+        self._of_jobs = of_jobs or {}
 
     async def taken(self, step_key: str) -> Mapping[str, Any] | None:
         """See BackupStore."""
@@ -76,6 +77,27 @@ class MemoryBackups:
 
         receipt = await produce(write)
         self.kept[step_key] = (peer_id, b"".join(pieces), receipt)
+
+    async def find(self, backup_id: str) -> Mapping[str, Any] | None:
+        """See BackupStore. The id of a backup is `<job>/<step>`."""
+        entry = self._entry(backup_id)
+        return None if entry is None else {**entry[2], "peer_id": entry[0]}
+
+    async def contents(self, backup_id: str) -> Callable[[], AsyncIterator[bytes]]:
+        """See BackupStore."""
+        entry = self._entry(backup_id)
+        if entry is None:
+            raise LookupError(backup_id)
+
+        async def read() -> AsyncIterator[bytes]:
+            yield entry[1]
+
+        return read
+
+    def _entry(self, backup_id: str) -> tuple[str, bytes, Mapping[str, Any]] | None:
+        job_id, _, step_key = backup_id.partition("/")
+        of_job = self._of_jobs.get(job_id)
+        return None if of_job is None else of_job.kept.get(step_key)
 
 
 class MemoryImages:
@@ -310,7 +332,7 @@ class Rehearsal:
                 appliances[where] = self.appliance(peer_id)
             return appliances[where]
 
-        backups = self.backups.setdefault(job.id, MemoryBackups())
+        backups = self.backups.setdefault(job.id, MemoryBackups(self.backups))
         try:
             yield Tools(appliance, self.registry, backups, self.images)
         finally:

@@ -38,6 +38,7 @@ from transports.base import (
     ReadLyncB2bua,
     ReadTimeState,
     RestartSystem,
+    RestoreBackup,
     SetLyncB2bua,
     SetPreSharedKey,
     Transport,
@@ -161,9 +162,7 @@ class Appliance:
         """The whole configuration, flat, for a comparison with other peers; `name` for people."""
         configuration = await self._configuration(WHOLE)
         values = {str(path): value for path, value in configuration.leaves()}
-        return PeerSettings(
-            self.peer_id, name, values, reading.features(await self._status(WHOLE))
-        )
+        return PeerSettings(self.peer_id, name, values, reading.features(await self._status(WHOLE)))
 
     async def answers_on_web(self) -> bool | None:
         """Whether the web interface takes our log-in; None where no transport can tell."""
@@ -316,6 +315,13 @@ class Appliance:
     ) -> BackupReceipt:
         """Maintenance > Backup and restore: the archive, piece by piece, and its receipt."""
         return await self._perform(CreateBackup(write, password))
+
+    async def restore(
+        self, file_name: str, read: Callable[[], AsyncIterator[bytes]], password: str = ""
+    ) -> None:
+        """Maintenance > Backup and restore: upload a backup and restore it; the unit restarts."""
+        self._forget()
+        await self._perform(RestoreBackup(file_name, read, password))
 
     async def restart(self) -> None:
         """Maintenance > Restart options > Restart; a reboot where no transport has that page.

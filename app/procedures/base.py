@@ -71,6 +71,12 @@ class BackupStore(Protocol):
     ) -> None:
         """Store what `produce` writes; kept only when it returns its receipt without raising."""
 
+    async def find(self, backup_id: str) -> Mapping[str, Any] | None:
+        """The receipt and the `peer_id` of a finished backup of any job; None: there is none."""
+
+    async def contents(self, backup_id: str) -> Callable[[], AsyncIterator[bytes]]:
+        """What reads that backup piece by piece, from its beginning at each call."""
+
 
 class Registry(Protocol):
     """What a step may read and record of the service's own resources."""

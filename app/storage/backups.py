@@ -12,6 +12,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -29,6 +30,8 @@ PIECE = 256 * 1024
 LARGEST = 4 * 1024 * 1024 * 1024
 """Bytes of one backup; a peer that sends more is not believed."""
 
+FOUND = ("peer_id", "file_name", "size", "sha256")
+"""What a step is told of a backup that another job took."""
 _FINISHED = "select * from backup where finished_at is not null"
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -209,6 +212,15 @@ class BackupsOfJob:
     async def receive(self, step_key: str, peer_id: str, produce: Produce) -> None:
         """Store what `produce` writes; kept only when its receipt agrees."""
         await self._backups.receive(self._job_id, step_key, peer_id, produce)
+
+    async def find(self, backup_id: str) -> Mapping[str, Any] | None:
+        """The receipt and peer of a finished backup of any job, or None."""
+        rows = await self._backups.finished("id = %(id)s", id=backup_id)
+        return {key: rows[0][key] for key in FOUND} if rows else None
+
+    async def contents(self, backup_id: str) -> Callable[[], AsyncIterator[bytes]]:
+        """What reads that backup. Reading raises LookupError, BackupBroken."""
+        return partial(self._backups.read, backup_id)
 
 
 def place(backup_id: str, seq: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from app.services.records import Backup
-from app.storage.backups import LARGEST, Intake, Produce
+from app.storage.backups import FOUND, LARGEST, Intake, Produce
 
 
 @dataclass
@@ -26,6 +27,10 @@ class MemoryArchive:
     async def of_job(self, job_id: str) -> Sequence[Backup]:
         """The finished backups of a job, in the order they were taken."""
         return [backup for backup, _ in self._kept.values() if backup.job_id == job_id]
+
+    def finished(self, backup_id: str) -> Backup | None:
+        """A finished backup."""
+        return self._kept[backup_id][0] if backup_id in self._kept else None
 
     async def read(self, backup_id: str) -> AsyncIterator[bytes]:
         """The plain bytes, piece by piece. Raises LookupError."""
@@ -84,3 +89,12 @@ class MemoryBackupsOfJob:
     async def receive(self, step_key: str, peer_id: str, produce: Produce) -> None:
         """Store what `produce` writes; kept only when its receipt agrees."""
         await self.backups.receive(self.job_id, step_key, peer_id, produce)
+
+    async def find(self, backup_id: str) -> Mapping[str, Any] | None:
+        """The receipt and peer of a finished backup of any job, or None."""
+        kept = self.backups.finished(backup_id)
+        return None if kept is None else {key: getattr(kept, key) for key in FOUND}
+
+    async def contents(self, backup_id: str) -> Callable[[], AsyncIterator[bytes]]:
+        """What reads that backup. Reading raises LookupError."""
+        return partial(self.backups.read, backup_id)

@@ -95,3 +95,20 @@ class ArchiveSuite:
     async def test_a_backup_nobody_took_is_not_found(self, archive: Archive) -> None:
         with pytest.raises(LookupError):
             [piece async for piece in archive.read("nothing")]
+
+    async def test_another_job_finds_a_backup_and_reads_it_as_often_as_it_likes(
+        self, archive: Archive
+    ) -> None:
+        await archive.of("job-1").receive("backup-1", "peer-1", produce(CONTENT))
+        (backup,) = await archive.of_job("job-1")
+        later = archive.of("job-2")
+        assert await later.find(backup.id) == {
+            "peer_id": "peer-1",
+            "file_name": "backup.tar.gz",
+            "size": len(CONTENT),
+            "sha256": hashlib.sha256(CONTENT).hexdigest(),
+        }
+        read = await later.contents(backup.id)
+        for _ in range(2):
+            assert b"".join([piece async for piece in read()]) == CONTENT
+        assert await later.find("nothing") is None

@@ -47,6 +47,8 @@ class Witness:
         self._claims: dict[frozenset[str], float] = {}
         self._started = fleet.clock.now()
         self._secrets: set[str] = set()
+        self._restored: dict[str, tuple[str, ...] | None] = {}
+        """Peer lists that came out of backups, by appliance; None until one is there."""
         self._unhook: list[Callable[[], None]] = [
             fleet.on_change(self._changed),
             fleet.on_wipe(self._wipe),
@@ -128,13 +130,27 @@ class Witness:
         """At the primary, no more than one listed peer may not have joined yet."""
         rule = "two peers being added at once"
         cluster = device.cluster
-        if not cluster.claims_master:
+        if self._came_from_a_backup(device) or not cluster.claims_master:
             return
         new = sorted(set(cluster.saved().listed) - cluster.met - {device.address})
         if len(new) > 1:
             self._report(rule, f"{', '.join(new)} have not joined", device)
         else:
             self._cleared(rule, device)
+
+    def _came_from_a_backup(self, device: Expressway) -> bool:
+        """Whether the peer list is, untouched, what a restore brought: then nobody is being added.
+
+        A restored unit may list the cluster it once led; the others do not list it.
+        """
+        if device.name not in self._restored:
+            return False
+        listed = device.cluster.saved().listed
+        if self._restored[device.name] in {None, listed}:
+            self._restored[device.name] = listed
+            return True
+        del self._restored[device.name]
+        return False
 
     def _pair(self, one: Expressway, other: Expressway) -> None:
         if not _one_cluster(one, other):
@@ -174,6 +190,8 @@ class Witness:
 
     def _wipe(self, device: Expressway, how: str) -> None:
         cluster = device.cluster
+        if how == "restore":
+            self._restored[device.name] = None
         forced = how == "ForceConfigUpdate"
         if cluster.claims_master:
             self._report("wipe of a primary", how, device, once=False)

@@ -127,6 +127,28 @@ def test_a_restore_is_a_wipe(lab):
     run(story())
 
 
+def test_a_restored_list_adds_nobody_but_the_next_peer_listed_counts(trio):
+    async def story():
+        web = WebInterface(trio["exp1"])
+        made = await web.create_backup()
+        clear = [Setting.of(f"Alternates Peer {n} Address", "") for n in (1, 2, 3)]
+        await trio.transport("exp1").write(clear)
+        await trio.restart("exp1")
+        for name in ("exp2", "exp3"):
+            await trio.save_list(name, ["exp2", "exp3"], primary="exp2")
+        await trio.transport("exp1").perform(RestoreBackup("a", lambda: _pieces(made.data)))
+        await trio.wait(600)
+        assert len(trio["exp1"].cluster.saved().listed) == 3
+        assert rules(trio) == []
+        await trio.transport("exp1").write([Setting.of("Alternates Peer 4 Address", "192.0.2.99")])
+        assert rules(trio) == ["two peers being added at once"]
+
+    async def _pieces(data):
+        yield data
+
+    run(story())
+
+
 def test_two_peers_at_once_are_an_offence(lab):
     async def story():
         one = lab()
