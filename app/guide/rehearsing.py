@@ -86,6 +86,7 @@ async def _situation(fleet: Fleet, rehearsed: Rehearsed) -> Situation:
         capabilities=capabilities,
         memberships={member.id: "cluster-1" for member in members},
         images=dict.fromkeys(rehearsed.images, 1),
+        neighbours=rehearsed.neighbours,
     )
 
 

@@ -11,8 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.neighbour import Neighbour, NeighbourKind
+
 CLUSTER = "cluster1.example.com"
 KEY = "Pre-shared & secret: 4711"
+
+
+EARLIER_JOB = "job-earlier"
+"""The job that took the backups of `backed_up`."""
+
+
+def earlier(name: str) -> str:
+    """The id of the backup that an earlier job took of the Expressway."""
+    return f"{EARLIER_JOB}/back-up-{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +34,9 @@ class Rehearsed:
     healthy for hours, with exp1 as its primary. `devices` adds words to single Expressways; `off`
     are those without power when the plan is made; `version` is what all of them run; `images` are
     the software images at hand with the version each holds; `astray` are those that list peers
-    without being members, and may go on doing so. `matrix` says whether the fault matrix runs it;
-    the coverage always does.
+    without being members, and may go on doing so; `neighbours` are registered for the cluster;
+    `backed_up` are those of which an earlier job has a backup, whose id `earlier` tells. `matrix`
+    says whether the fault matrix runs it; the coverage always does.
     """
 
     procedure: str
@@ -36,6 +48,8 @@ class Rehearsed:
     astray: tuple[str, ...] = ()
     version: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    neighbours: tuple[Neighbour, ...] = ()
+    backed_up: tuple[str, ...] = ()
     matrix: bool = True
     name: str = ""
 
@@ -194,5 +208,47 @@ REHEARSED: tuple[Rehearsed, ...] = (
         {"enter_pre_shared_key": True, "ntp_servers": ("192.0.2.123",)},
         members=3,
         devices={"exp2": {"h323": False}},
+    ),
+    Rehearsed(
+        "rotate-pre-shared-key",
+        {"disconnect_remaining_calls": True, "call_drain_seconds": 600.0},
+        peers=2,
+        members=2,
+    ),
+    Rehearsed(
+        "update-neighbours",
+        {},
+        members=2,
+        devices={"exp3": {"zones": [{"name": "to-edge", "peers": ["192.0.2.11"]}]}},
+        neighbours=(
+            Neighbour("n-london", "cluster-1", "London", NeighbourKind.NEIGHBOR, "to-edge", "exp3"),
+            Neighbour("n-trunk", "cluster-1", "Trunk", NeighbourKind.OTHER, "to-edge"),
+        ),
+    ),
+    Rehearsed(
+        "recover-database",
+        {
+            "peer_id": "exp3",
+            "backup_id": earlier("exp3"),
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        members=3,
+        backed_up=("exp3",),
+    ),
+    Rehearsed(
+        "recover-database",
+        {
+            "peer_id": "exp3",
+            "backup_id": earlier("exp3"),
+            "purge": True,
+            "support_case": "SR-690000001",
+            "disconnect_remaining_calls": True,
+            "call_drain_seconds": 600.0,
+        },
+        members=3,
+        backed_up=("exp3",),
+        matrix=False,
+        name="purged",
     ),
 )

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.guide.scenarios import Rehearsed
+from app.guide.scenarios import EARLIER_JOB, Rehearsed
 from app.procedures.base import Handler, Look, StepContext
+from simulation.rehearsal import MemoryBackups
 from tests.matrix.faults import EXCHANGE, LASTING, Blow, Call, Kind, Phase
 from tests.support.rehearsal import Rehearsal, WorkerDied
 from transports import mock
@@ -76,6 +77,7 @@ class Stage(Rehearsal):
         self.rehearsed = rehearsed
         for file, version in rehearsed.images.items():
             self.images.files[file] = image(version)
+        self.neighbours = rehearsed.neighbours
         for name in rehearsed.off:
             self.fleet[name].lose_power()
         for device in self.fleet:
@@ -89,6 +91,16 @@ class Stage(Rehearsal):
         names = tuple(self.peers)[: self.rehearsed.members]
         if names:
             await self.registry.record_members(names, names[0])
+        for name in self.rehearsed.backed_up:
+            await self._back_up_earlier(name)
+
+    async def _back_up_earlier(self, name: str) -> None:
+        async def produce(write: Callable[[bytes], Awaitable[None]]) -> dict[str, Any]:
+            made = await self.appliance(name).back_up(write)
+            return {"file_name": made.file_name, "size": made.size, "sha256": made.sha256}
+
+        store = self.backups.setdefault(EARLIER_JOB, MemoryBackups(self.backups))
+        await store.receive(f"back-up-{name}", name, produce)
 
     # -- the steps
 
