@@ -378,6 +378,7 @@ def test_maintenance_mode_is_expected_only_where_the_job_uses_it() -> None:
     assert used.causes[0].expected
     other = look_at(left_on, running=running(("write-settings", "exp1")))
     assert not other.healthy
+    assert not any(sign.expected for sign in other.symptoms)
 
 
 def test_a_job_that_only_reads_excuses_nothing() -> None:
