@@ -45,7 +45,9 @@ def set_primary(
             "answering": [peer.id for peer in answering if peer.id != on.peer.id],
         },
         expected=on.timings.write,
-        limit=on.timings.peer_limit,
+        # An old primary that went away meanwhile is waited for as long as a restart may take: it is
+        # to learn of the new one as soon as it is back.
+        limit=on.timings.restart_limit,
     )
 
 
