@@ -47,6 +47,7 @@ _TYPES = {
     pycares.QUERY_TYPE_SRV: "SRV",
     pycares.QUERY_TYPE_NAPTR: "NAPTR",
     pycares.QUERY_TYPE_PTR: "PTR",
+    pycares.QUERY_TYPE_NS: "NS",
 }
 
 
@@ -135,11 +136,20 @@ async def _look_up(resolver: aiodns.DNSResolver, server: str, question: Question
     except ValueError as error:
         # A label of more than 63 characters, or one that is no host name at all.
         return Lookup(server, question, Answer.MALFORMED, detail=str(error))
-    records = tuple(
-        record for row in result.answer[:MOST_RECORDS] if (record := _record(row)) is not None
-    )
+    records = _records(result.answer)
     found = any(record.type == question.type for record in records)
-    return Lookup(server, question, Answer.RECORDS if found else Answer.NO_RECORDS, records)
+    return Lookup(
+        server,
+        question,
+        Answer.RECORDS if found else Answer.NO_RECORDS,
+        records,
+        authority=_records(result.authority),
+        additional=_records(result.additional),
+    )
+
+
+def _records(rows: Sequence[pycares.DNSRecord]) -> tuple[Record, ...]:
+    return tuple(record for row in rows[:MOST_RECORDS] if (record := _record(row)) is not None)
 
 
 def _record(row: pycares.DNSRecord) -> Record | None:
@@ -150,6 +160,8 @@ def _record(row: pycares.DNSRecord) -> Record | None:
             text = str(ipaddress.ip_address(data.addr))
         case pycares.CNAMERecordData():
             text = _dotted(data.cname)
+        case pycares.NSRecordData():
+            text = _dotted(data.nsdname)
         case pycares.PTRRecordData():
             text = _dotted(data.dname)
         case pycares.SRVRecordData():

@@ -70,6 +70,16 @@ class Lookup:
     answer: Answer
     records: tuple[Record, ...] = ()
     detail: str = ""
+    authority: tuple[Record, ...] = ()
+    """The zone's name servers, where the answer names them (SRV-38, NAP-34, NAP-41)."""
+    additional: tuple[Record, ...] = ()
+    """Addresses that came along (SRV-39). Nothing is concluded from them: each is asked for."""
+
+    @property
+    def command(self) -> str:
+        """The same question for a terminal (SRV-35, NAP-31, NAP-37)."""
+        asked = shlex.join([f"@{self.resolver}", self.question.name, self.question.type])
+        return f"dig {asked}"
 
     def data(self) -> tuple[str, ...]:
         """The data of the records of the type that was asked for."""

@@ -316,7 +316,7 @@ async def world(
         build_transport=registry.create,
         probes={"ssh": _probe},
         watches=PostgresWatches(engine),
-        names=NameServers(),
+        names=NameServers(timeout=10.0),
     )
     services = join(parts, settings)
     key = await services.keys.first_key()

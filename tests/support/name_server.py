@@ -50,6 +50,8 @@ class Zone(ZoneResolver):
         reply = super().resolve(request, handler)
         # As a recursive server does: the addresses behind an alias stand in the answer itself.
         reply.rr += [extra for extra in reply.ar if extra.rtype == request.q.qtype]
+        if reply.rr:
+            self._add_authority(request.q.qname, reply)
         if not reply.rr and not self._knows(request.q.qname):
             reply.header.rcode = RCODE.NXDOMAIN
         elif not reply.rr:
@@ -57,6 +59,15 @@ class Zone(ZoneResolver):
         if "cut" in labels and handler.protocol == "udp":
             return DNSRecord(DNSHeader(id=reply.header.id, qr=1, ra=1, tc=1), q=request.q)
         return reply
+
+    def _add_authority(self, qname, reply) -> None:
+        """The name servers of the zone that the name is in, and their addresses."""
+        for name, kind, record in self.zone:
+            if kind == "NS" and qname.matchSuffix(name):
+                reply.add_auth(record)
+                for other, other_kind, address in self.zone:
+                    if other == record.rdata.label and other_kind in {"A", "AAAA"}:
+                        reply.add_ar(address)
 
     def _knows(self, qname) -> bool:
         return any(name == qname or name.matchSuffix(qname) for name, _, _ in self.zone)

@@ -6,7 +6,7 @@ import pytest
 
 from app.dns.lookup import NameServers
 from app.dns.naptr import dialable, enum_name, in_order
-from app.domain.dns import Answer, Question
+from app.domain.dns import Answer, Lookup, Question
 from tests.support.name_server import name_server
 from tests.unit.dns.zones import COMPANY, EXAMPLE, HOSTS, NAPTR, ODD
 
@@ -36,6 +36,20 @@ def test_srv_records_come_back_as_the_guide_prints_them(server):
         (1183, "1 0 5060 expe2.example.com."),
     }
     assert found.resolver == SERVER
+
+
+def test_name_servers_and_addresses_that_come_along_are_kept_apart_from_the_answer(server):
+    found = look_up(server.place, "_sip._tcp.example.com", "SRV")
+    assert {r.data for r in found.authority} == {"ns1.mydyndns.org.", "ns2.mydyndns.org."}
+    assert ("ns1.mydyndns.org.", "204.13.248.76") in {(r.name, r.data) for r in found.additional}
+    assert {r.type for r in found.records} == {"SRV"}
+
+
+def test_every_question_can_be_repeated_in_a_terminal(server):
+    found = look_up(server.place, "_sip._tcp.example.com", "SRV")
+    assert found.command == "dig @192.0.2.53 _sip._tcp.example.com SRV"
+    hostile = Lookup(SERVER, Question.of("a; reboot", "A"), Answer.MALFORMED)
+    assert hostile.command == "dig @192.0.2.53 'a; reboot' A"
 
 
 def test_ipv6_addresses_and_reverse_names_are_found(server):
@@ -103,7 +117,8 @@ def test_an_alias_shows_as_one(server):
 def test_nothing_is_sent_to_example_addresses_or_where_look_ups_are_off(server):
     before = len(server.zone.asked)
     question = [Question.of("expe1.company.com", "A")]
-    (example,) = asyncio.run(NameServers().ask({SERVER: question}))
+    anywhere = NameServers(allowed=lambda address: True, timeout=0.1)
+    (example,) = asyncio.run(anywhere.ask({SERVER: question}))
     off = NameServers(enabled=False, instead={SERVER: server.place})
     (disabled,) = asyncio.run(off.ask({SERVER: question}))
     refused = NameServers(allowed=lambda address: False)

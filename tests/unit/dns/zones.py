@@ -27,6 +27,10 @@ _sip._tcp.example.com. 1183 IN SRV 1 0 5060 expe1.example.com.
 _sip._tcp.example.com. 1183 IN SRV 1 0 5060 expe2.example.com.
 expe1.example.com. 1536 IN A 194.73.59.53
 expe2.example.com. 1376 IN A 194.73.59.54
+example.com. 87450 IN NS ns1.mydyndns.org.
+example.com. 87450 IN NS ns2.mydyndns.org.
+ns1.mydyndns.org. 75 IN A 204.13.248.76
+ns2.mydyndns.org. 10037 IN A 204.13.249.76
 """
 """Guide p.33: weights are 0 there."""
 

@@ -66,6 +66,11 @@ class LookupRead(Told):
     )
     detail: str = Field(description="More words where something went wrong.", examples=[""])
     records: list[RecordRead] = Field(description="What came back.")
+    authority: list[RecordRead] = Field(description="The zone's name servers, where named.")
+    command: str = Field(
+        description="The same question for a terminal.",
+        examples=["dig @192.0.2.53 _sip._tcp.company.com SRV"],
+    )
 
 
 class DnsRead(Told):
@@ -205,6 +210,8 @@ def lookup_read(lookup: Lookup, users: Sequence[str]) -> LookupRead:
         answer=lookup.answer.value,
         detail=lookup.detail,
         records=[_record(record) for record in lookup.records],
+        authority=[_record(record) for record in lookup.authority],
+        command=lookup.command,
     )
 
 
