@@ -227,6 +227,7 @@ def _cause(cause: CauseRead, names: Names) -> str:
     more = f"<p class=quiet>Expected: {_text(cause.expected)}.</p>" if cause.expected else ""
     for request in cause.requests:
         only = f", where {_text(request.when)}" if request.when else ""
+        only += f", with {_text(' and '.join(request.needs))} added" if request.needs else ""
         more += (
             f"<p>Mended by <b>{_text(request.title)}</b>{only}:"
             f" <code>{_text(request.method)} {_text(request.path)}</code></p>"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from app.appliance.alarm_catalogue import CATALOGUE
 from app.checks.catalogue import CHECKS
 from app.checks.check import Concern
 from app.procedures.base import Param, Procedure
@@ -26,6 +27,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page: where it lies and what must stand there."""
     yield ROOT / "docs" / "settings.md", settings_page()
     yield ROOT / "docs" / "checks.md", checks_page()
+    yield ROOT / "docs" / "alarms.md", alarms_page()
     yield ROOT / "docs" / "procedures" / "README.md", catalogue_page()
     for procedure in PROCEDURES.values():
         yield ROOT / "docs" / "procedures" / f"{procedure.slug}.md", procedure_page(procedure)
@@ -67,6 +69,32 @@ def checks_page() -> str:
         about = check.scope.value if check.concern is Concern.ALL else check.concern.value
         cites = " ".join(check.cites)
         lines.append(f"| `{check.key}` | {check.title} | {about} | {cites} |")
+    return "\n".join(lines) + "\n"
+
+
+def alarms_page() -> str:
+    """Every alarm of the catalogue."""
+    lines = [
+        "# Alarms",
+        "",
+        "`GET /v1/alarms?find=` looks one up by its number, its UUID or its text, in the words of",
+        "any version (X8.2 says master and slave, later versions primary and subordinate).",
+        "`GET /v1/clusters/{id}/diagnosis` puts the causes behind a cluster's alarms in order.",
+        "Numbers in brackets are inferred, not on record. Made from",
+        "`app/appliance/alarm_catalogue.py`.",
+        "",
+        "| number | begins | level | cause | what to do | guide |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind in CATALOGUE:
+        numbers = ", ".join(map(str, kind.numbers))
+        shown = numbers if kind.verified else f"({numbers})"
+        begins = f"{kind.title} ... {kind.says[0][1]}" if kind.says and kind.says[0][1] else ""
+        cites = " ".join(kind.requirements)
+        lines.append(
+            f"| {shown} | {begins or kind.title} | {kind.level.value} | {kind.cause} |"
+            f" {kind.action} | {cites} |"
+        )
     return "\n".join(lines) + "\n"
 
 

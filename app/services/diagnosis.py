@@ -8,7 +8,7 @@ mends a cause: planning changes nothing, so it can be sent without a second thou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,10 @@ UNSETTLED = frozenset({"peers-do-not-join", "network-between-peers", "pre-shared
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A request ready to be sent: it plans and changes nothing. `when`: only if that is so."""
+    """A request that plans and changes nothing. `when`: only if that is so.
+
+    `needs` names parameters that only the caller knows; where it is empty the request is ready.
+    """
 
     procedure: str
     title: str
@@ -38,6 +41,7 @@ class PlanRequest:
     path: str
     body: Mapping[str, Any]
     when: str
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class DiagnosisService:
     def request(self, cluster_id: str, mend: Mend) -> PlanRequest | None:
         """The plan request of a mend; None where this service has no such procedure."""
         procedure = self.procedures.get(mend.procedure)
-        if procedure is None or not fits(procedure, mend.parameters):
+        needs = None if procedure is None else missing(procedure, mend.parameters)
+        if procedure is None or needs is None:
             return None
         return PlanRequest(
             procedure=procedure.slug,
@@ -88,6 +93,7 @@ class DiagnosisService:
             path=f"/v1/clusters/{cluster_id}/procedures/{procedure.slug}/plan",
             body=to_json(mend.parameters),
             when=mend.when,
+            needs=needs,
         )
 
     async def _reach(self, case: Case) -> dict[tuple[str, str], bool]:
@@ -105,10 +111,22 @@ class DiagnosisService:
         return None if held is None else RunningJob(held.id, held.plan)
 
 
-def fits(procedure: Procedure, parameters: Mapping[str, object]) -> bool:
-    """Whether the procedure takes just these parameters."""
-    try:
-        procedure.parameters(**parameters)
-    except (TypeError, ValueError):
-        return False
-    return True
+def missing(procedure: Procedure, parameters: Mapping[str, object]) -> tuple[str, ...] | None:
+    """The required parameters that are not among these; None where these are not the procedure's.
+
+    Empty: the procedure takes them as they are.
+    """
+    known = {field.name: field for field in fields(procedure.parameters)}
+    if parameters.keys() - known.keys():
+        return None
+    needed = tuple(
+        name
+        for name, field in known.items()
+        if name not in parameters and field.default is MISSING and field.default_factory is MISSING
+    )
+    if not needed:
+        try:
+            procedure.parameters(**parameters)
+        except (TypeError, ValueError):
+            return None
+    return needed

@@ -14,15 +14,17 @@ from app.checks.diagnosis import Case, Diagnosis, diagnose
 from app.domain.cluster import Cluster
 from app.domain.job import JobState
 from app.procedures.registry import PROCEDURES
-from app.services.diagnosis import fits
+from app.services.diagnosis import missing
 from tests.support.rehearsal import CLUSTER, Rehearsal
 from tests.unit.checks.test_diagnosis import BROKEN, LONG_ENOUGH, Broken, scenario_of
 from transports.mock.virtual_time import run
 
+BY_A_PERSON = {
+    "registry-differs": "a person says which of the two is right",
+    "database-failure": "a person names the backup to restore",
+}
 MENDED = [
-    broken
-    for broken in BROKEN
-    if broken.mended_by in PROCEDURES and broken.code not in {"registry-differs"}
+    broken for broken in BROKEN if broken.mended_by in PROCEDURES and broken.code not in BY_A_PERSON
 ]
 
 
@@ -47,7 +49,7 @@ def test_what_the_diagnosis_offers_mends_the_cluster(broken: Broken) -> None:
         await asyncio.sleep(LONG_ENOUGH)
         first = (await judged(rehearsal)).causes[0]
         mend = first.mends[0]
-        assert fits(PROCEDURES[mend.procedure], mend.parameters), mend
+        assert missing(PROCEDURES[mend.procedure], mend.parameters) == (), mend
         rehearsal.fleet.faults.clear()
         rehearsal.witness.violations.clear()
         job = await rehearsal.run(mend.procedure, **mend.parameters)
@@ -59,3 +61,10 @@ def test_what_the_diagnosis_offers_mends_the_cluster(broken: Broken) -> None:
     after, left, violations = run(story())
     assert after.healthy, left
     assert violations == []
+
+
+def test_an_offer_says_what_only_the_caller_knows() -> None:
+    recover = PROCEDURES["recover-database"]
+    assert missing(recover, {"peer_id": "exp3"}) == ("backup_id",)
+    assert missing(recover, {"peer_id": "exp3", "backup_id": "b", "purge": True}) is None
+    assert missing(recover, {"peer": "exp3"}) is None

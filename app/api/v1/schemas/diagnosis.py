@@ -41,6 +41,9 @@ class PlanRequestRead(Told):
     )
     body: dict[str, Any] = Field(description="JSON body.", examples=[{"peer_id": PEER}])
     when: str = Field(description="Only where this is so; empty: always.", examples=[""])
+    needs: list[str] = Field(
+        description="Parameters to add to the body first; empty: it is ready.", examples=[[]]
+    )
 
 
 class CauseRead(Told):
