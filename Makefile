@@ -12,7 +12,7 @@ SPEED ?= 100
 RUNS ?= 1000
 SEED ?= 1
 
-.PHONY: help procedures demo test run fleet simulate check format lint types imports findings openapi docs unit contract \
+.PHONY: help procedures demo test run fleet simulate chaos check format lint types imports findings openapi docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -32,6 +32,9 @@ fleet: $(VENV)/.runtime ## Start a simulated fleet of three Expressways and prin
 
 simulate: $(VENV)/.runtime ## Search seeds for a broken law: RUNS=1000 SEED=1, virtual time
 	@$(BIN)/python -m simulation --runs $(RUNS) --seed $(SEED)
+
+chaos: $(VENV)/.dev ## Kill, stop and cut off real workers on a real PostgreSQL while 100 jobs run
+	@$(BIN)/python -m tests.chaos
 
 check: lint types imports ## Format, lint, types and import contracts
 
@@ -64,6 +67,7 @@ openapi: $(VENV)/.dev ## Rebuild openapi/ from the code
 
 docs: $(VENV)/.dev ## Rebuild the generated pages of docs/
 	@$(BIN)/python -m app.cli.pages
+	@$(BIN)/clusterway guide coverage --write
 
 dockerfile: $(VENV)/.dev ## Lint the Dockerfile and run its steps without a Docker engine
 	@$(BIN)/hadolint Dockerfile && sh tools/dockerfile-steps

@@ -20,20 +20,26 @@ class Pulse:
     def __init__(self, stale: float, interrupt: Callable[[], None]) -> None:
         """`interrupt` stops whatever the worker has under way."""
         self.stale = stale
+        self._limit = stale
         self._interrupt = interrupt
         self._last: float | None = None
         self._interrupted = False
 
     def beaten(self, at: float) -> None:
         """A beat that was sent at `at` has arrived."""
-        if self._last is not None and at - self._last > self.stale and not self._interrupted:
+        if self._last is not None and at - self._last > self._limit and not self._interrupted:
             self._interrupt()
         self._last = at
+        self._limit = self.stale
         self._interrupted = False
+
+    def doubt(self, seconds: float) -> None:
+        """Others can see that we are cut off: until the next beat, no more than `seconds` old."""
+        self._limit = min(self._limit, seconds)
 
     def watch(self) -> bool:
         """Interrupt, once, where the last good beat is too old; whether it did so now."""
-        if self._interrupted or self._last is None or self._age() <= self.stale:
+        if self._interrupted or self._last is None or self._age() <= self._limit:
             return False
         self._interrupted = True
         self._interrupt()
@@ -42,7 +48,7 @@ class Pulse:
     def check(self) -> None:
         """Raises LeaseLost where the last good beat is too old to act on."""
         age = self._age()
-        if age > self.stale:
+        if age > self._limit:
             raise LeaseLost(f"no good beat for {age:.1f} s: another worker may have the job by now")
 
     def _age(self) -> float:

@@ -144,12 +144,23 @@ class ConnectionDesk:
             raise held
         return await self.apply(job, change)
 
+    async def alone(self, lock: int) -> bool:
+        """Whether this transaction now has that lock; nobody is waited for."""
+        row = await self._one("select pg_try_advisory_xact_lock(%(lock)s) as taken", lock=lock)
+        return bool(row["taken"])
+
     async def locked(self, job_id: str) -> tuple[JobRecord, dt.datetime]:
         """The job, its row locked until the transaction ends, and the database's time."""
         rows = await self._all(job_rows.LOCK_JOB, id=job_id)
         if not rows:
             raise NoSuchJob(job_id)
         return (await job_rows.read_jobs(self._connection, rows))[0], rows[0]["now"]
+
+    async def locked_all(self, job_ids: list[str]) -> list[tuple[JobRecord, dt.datetime]]:
+        """Those of the jobs that nobody else has locked, as `locked` gives one."""
+        rows = await self._all(job_rows.LOCK_JOBS, ids=job_ids)
+        jobs = await job_rows.read_jobs(self._connection, rows)
+        return [(job, row["now"]) for job, row in zip(jobs, rows, strict=True)]
 
     async def apply(self, old: JobRecord, change: Change) -> JobRecord:
         """Write a change of a locked job; one that frees its cluster starts the next in line."""

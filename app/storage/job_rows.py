@@ -33,6 +33,10 @@ select *, clock_timestamp() as now from job where id = any(%(ids)s)
 LOCK_JOB = """
 select *, clock_timestamp() as now from job where id = %(id)s for update
 """
+LOCK_JOBS = """
+select *, clock_timestamp() as now from job where id = any(%(ids)s) order by id
+for update skip locked
+"""
 LOAD_STEPS = "select * from job_step where job_id = any(%(ids)s) order by job_id, seq"
 LOAD_ATTESTATIONS = "select * from attestation where job_id = any(%(ids)s)"
 

@@ -1,6 +1,6 @@
 """Who is alive, and what becomes of the jobs of those who are not.
 
-Each worker keeps one connection for itself, holds an advisory lock on it and writes a beat twice a
+Each worker keeps one connection for itself, holds an advisory lock on it and writes a beat each
 second. The kernel closes a killed process's socket and PostgreSQL drops the lock, so a killed
 worker is known within seconds; a frozen one keeps its lock and is known by its old beat. Either way
 its jobs get a new epoch, so whatever it still does cannot be written down.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,22 +30,28 @@ from app.storage.database import Connection, Pool, connect
 from app.storage.journal import PostgresJournal
 
 log = logging.getLogger(__name__)
+AT_ONCE = 25
+"""How many jobs of a dead worker are taken in one transaction."""
+RECONNECT_SECONDS = 0.1
+WATCH_SECONDS = 0.25
+"""How often a worker looks at the age of its own last good beat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Seconds. `stale` < `frozen`: a worker stops acting before others may take its jobs."""
 
-    beat: float = 0.5
+    beat: float = 1.0
     stale: float = 5.0
     """A worker without a good beat for so long does not act, and interrupts what it does."""
-    killed: float = 2.0
-    """Lock gone and beat older than this: dead."""
+    killed: float = 1.2
+    """Lock gone and beat older than this: dead. A living worker whose connection broke notices at
+    once, and does not act either when its last good beat is that old."""
     frozen: float = 10.0
     """Beat older than this: dead, lock or not."""
     settle: float = 4.0
-    """Nobody is judged so soon after our own first beat or the server's start."""
-    reap: float = 0.5
+    """Nobody is judged so soon after the server's start or our own return to it."""
+    reap: float = 0.2
     sweep: float = 5.0
     late: float = 3.0
     """A job due for so long without a wake-up gets one; one whose wake-up was fetched and led to
@@ -117,6 +123,8 @@ class Liveness:
         self._pulse = Pulse(self._rules.stale, interrupt)
         self._lock_key = secrets.randbits(62)
         self._beating_since = float("inf")
+        self._returned = False
+        """Whether the connection broke: then those of others may have, too."""
         self.beating = asyncio.Event()
         """Set behind the first good beat."""
 
@@ -148,13 +156,18 @@ class Liveness:
                                 _BEAT, {"name": self._name, "key": self._lock_key}
                             )
                         self._pulse.beaten(began)
-                        self._beating_since = min(self._beating_since, began)
+                        since = began if self._returned else float("-inf")
+                        self._beating_since = min(self._beating_since, since)
                         self.beating.set()
-                        await asyncio.sleep(self._rules.beat)
+                        # Listening, not sleeping: a connection that breaks is noticed at once.
+                        async for _ in connection.notifies(timeout=self._rules.beat):
+                            pass
             except (psycopg.Error, TimeoutError, OSError) as error:
                 log.warning("the beat was interrupted: %s", type(error).__name__)
+            self._pulse.doubt(self._rules.killed)
+            self._returned = True
             self._beating_since = float("inf")
-            await asyncio.sleep(self._rules.beat)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _take_lock(self, connection: Connection) -> None:
         """Take our lock. Our own broken connection may hold it still; then take another."""
@@ -168,9 +181,9 @@ class Liveness:
     async def _watch(self) -> None:
         await self.beating.wait()
         while True:
-            await asyncio.sleep(self._rules.beat)
+            await asyncio.sleep(WATCH_SECONDS)
             if self._pulse.watch():
-                log.warning("no good beat for %s s: acts are interrupted", self._rules.stale)
+                log.warning("no good beat for too long: acts are interrupted")
 
     async def _each(self, seconds: float, work: Callable[[], Any]) -> None:
         await self.beating.wait()
@@ -194,12 +207,23 @@ class Liveness:
                 frozen=rules.frozen,
                 killed=rules.killed,
             )
-        for row in lost:
-            if row["owner"] == self._name and row["id"] in self._running():
-                continue
-            lease = Lease(row["id"], row["owner"], row["epoch"])
-            if await self._journal.reclaim(row["id"], lease) is not None:
-                log.warning("job %s was taken from worker %s", row["id"], row["owner"])
+        leases = [Lease(row["id"], row["owner"], row["epoch"]) for row in lost]
+        for start in range(0, len(leases), AT_ONCE):
+            for job_id in await self._reclaim(leases[start : start + AT_ONCE]):
+                log.warning("job %s was taken from a worker that is gone", job_id)
+
+    async def _reclaim(self, leases: Sequence[Lease]) -> Sequence[str]:
+        """Take these jobs, all at once; one by one where a single one stands in the way."""
+        leases = [w for w in leases if w.owner != self._name or w.job_id not in self._running()]
+        try:
+            return await self._journal.reclaim_all(leases)
+        except EngineError as error:
+            log.warning("%d jobs were not reclaimed at once: %s", len(leases), error)
+        taken = []
+        for lease in leases:
+            if await self._journal.reclaim(lease.job_id, lease) is not None:
+                taken.append(lease.job_id)  # noqa: PERF401 - what was taken before an error counts
+        return taken
 
     async def _sweep(self) -> None:
         for row in await self._rows(_DUE, late=self._rules.late):

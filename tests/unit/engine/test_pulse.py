@@ -49,6 +49,24 @@ def test_without_a_good_beat_everything_is_interrupted_once_and_nothing_may_be_t
     assert run(story()) == ["now"]
 
 
+def test_a_worker_that_others_see_cut_off_may_act_for_a_shorter_time():
+    async def story() -> None:
+        pulse = Pulse(5.0, lambda: None)
+        loop = asyncio.get_running_loop()
+        pulse.beaten(loop.time())
+        pulse.doubt(1.2)
+        await asyncio.sleep(1)
+        pulse.check()
+        await asyncio.sleep(1)
+        with pytest.raises(LeaseLost):
+            pulse.check()
+        pulse.beaten(loop.time())
+        await asyncio.sleep(4)
+        pulse.check()
+
+    run(story())
+
+
 async def test_registry_and_backups_are_not_written_without_a_lease():
     written: list[Any] = []
 
