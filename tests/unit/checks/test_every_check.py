@@ -40,3 +40,20 @@ def test_a_healthy_cluster_passes_everything_that_facts_can_settle():
     assert all(c.settled_by for c in found.checks if c.outcome is Outcome.UNKNOWN)
     assert sum(found.counts.values()) == len(found.checks)
     assert found.outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_plan_is_blocked_by_wrong_names_and_asks_nobody_about_right_ones(complete):
+    async def story():
+        on = bench()
+        if not complete:
+            on.zone = ""
+        situation = (await on.subject()).situation
+        return on.rehearsal.plan_over(situation, "add-peer", {"peer_id": "exp3"})
+
+    plan = run(story())
+    gates = {step.attestation for step in plan.steps}
+    blockers = {finding.code for finding in plan.blockers}
+    assert "dns-records" not in gates
+    assert ("srv-records-missing" in blockers) is not complete
+    assert blockers if not complete else not blockers

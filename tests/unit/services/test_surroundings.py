@@ -1,0 +1,107 @@
+"""Round trips are measured from peer to peer over the transport, on the simulated fleet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from app.checks.network import routing
+from app.dns.lookup import NameServers
+from app.domain.finding import Severity
+from app.domain.observation import Observation
+from app.services.access import Access
+from app.services.appliances import ConnectedPeers
+from app.services.surroundings import PING, Surroundings
+from simulation.rehearsal import Rehearsal
+from transports import registry
+from transports.mock.virtual_time import run
+
+
+@dataclass
+class FleetAccess:
+    """The fleet's endpoints, as the registry would give them."""
+
+    rehearsal: Rehearsal
+
+    async def endpoints(self, peer_id: str) -> tuple[Access, ...]:
+        endpoint = self.rehearsal.endpoint(peer_id)
+        return (Access("mock", endpoint, peer_id, "credential-1", 1, rejected=False),)
+
+    async def mark_rejected(self, access: Access) -> None:
+        raise AssertionError("the password is right")
+
+
+async def measured(rehearsal, able=("exp1", "exp2", "exp3")):
+    connected = ConnectedPeers(FleetAccess(rehearsal), registry.create, rehearsal.clock)
+    views = [await connected.observe(name) for name in rehearsal.peers]
+    seen = [view for view in views if isinstance(view, Observation)]
+    around = Surroundings(NameServers(enabled=False), connected)
+    capabilities = {name: frozenset({PING}) for name in able}
+    return seen, await around.round_trips(seen, capabilities)
+
+
+def judged(scenario=None, **options):
+    async def story():
+        seen, found = await measured(Rehearsal(scenario), **options)
+        return found, {finding.code: finding for finding in routing(seen, found)}
+
+    return run(story())
+
+
+def test_every_pair_is_measured_in_both_directions():
+    found, findings = judged({"round_trips": [["exp1", "exp2", 12.5]]})
+    assert len(found) == 6
+    assert found["exp1", "exp2"] == found["exp2", "exp1"] == 12.5
+    assert set(findings) == {"firewall-open", "direct-routing"}
+    assert "PRE-08" not in findings["direct-routing"].requirements
+
+
+def test_a_pair_too_far_apart_forbids_the_cluster():
+    _, findings = judged({"round_trips": [["exp1", "exp3", 31]]})
+    assert findings["round-trip-too-long"].severity is Severity.BLOCKER
+    assert findings["round-trip-too-long"].requirements == ("PRE-08",)
+
+
+def test_an_echo_that_does_not_come_leaves_the_path_to_an_operator():
+    found, findings = judged({"cuts": [["exp1", "exp2"]]})
+    assert found["exp1", "exp2"] is None
+    assert findings["peer-does-not-answer-peer"].severity is Severity.WARNING
+    assert "PRE-08" in findings["direct-routing"].requirements
+
+
+def test_peers_whose_transports_cannot_ping_are_not_asked_and_stay_unknown():
+    found, findings = judged(able=("exp1",))
+    assert {one for one, _ in found} == {"exp1"}
+    assert "PRE-08" in findings["direct-routing"].requirements
+
+
+def test_a_peer_lost_in_between_leaves_its_round_trips_out():
+    async def story():
+        rehearsal = Rehearsal()
+        connected = ConnectedPeers(FleetAccess(rehearsal), registry.create, rehearsal.clock)
+        seen = [await connected.observe(name) for name in rehearsal.peers]
+        rehearsal.fleet["exp2"].lose_power()
+        around = Surroundings(NameServers(enabled=False), connected)
+        everyone = {one.peer_id: frozenset({PING}) for one in seen}
+        return await around.round_trips(seen, everyone)
+
+    found = run(story())
+    assert {one for one, _ in found} == {"exp1", "exp3"}
+    assert found["exp1", "exp2"] is None
+
+
+@pytest.mark.parametrize("milliseconds", [30.0, 30.1])
+def test_thirty_milliseconds_are_allowed_and_no_more(milliseconds):
+    _, findings = judged({"round_trips": [["exp1", "exp2", milliseconds]]})
+    assert ("round-trip-too-long" in findings) is (milliseconds > 30)
+
+
+def test_later_versions_allow_longer_round_trips():
+    async def story():
+        seen, found = await measured(Rehearsal({"round_trips": [["exp1", "exp2", 60]]}))
+        return seen, found
+
+    seen, found = run(story())
+    later = [replace(one, software_version="X12.5") for one in seen]
+    assert "round-trip-too-long" not in {finding.code for finding in routing(later, found)}
