@@ -78,10 +78,11 @@ def findings(p: Parameters, s: Situation, peer: Peer, moved: Situation) -> tuple
         ),
         severity=Severity.INFO,
     )
+    leaves = remove_peer.findings(s, peer, p.own_cluster_name, p.new_primary_peer_id)
     return (
         always,
         *primary_first(s, peer, p.new_primary_peer_id, "CIP-02 CIP-03"),
-        *of_the_removal(remove_peer.findings(s, peer, p.own_cluster_name, p.new_primary_peer_id)),
+        *(f for f in of_the_removal(leaves) if f.code != "unit-keeps-its-configuration"),
         *address_usable(p, s, peer),
         *of_the_addition(moved, add_peer.findings(joining(p), moved, moved.peers[peer.id])),
     )
