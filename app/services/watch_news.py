@@ -134,6 +134,8 @@ def _body(cause: Cause) -> dict[str, Any]:
 def _substance(body: Mapping[str, Any]) -> str:
     """What of a finding is worth telling again: not how many signs it explains just now."""
     told = {name: body.get(name) for name in ("code", "peer_id", "severity", "message")}
+    if body.get("code") == CHANGED:
+        told["evidence"] = sorted(body.get("evidence", {}).items())
     return hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()
 
 

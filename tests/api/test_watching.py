@@ -132,11 +132,15 @@ async def test_what_changed_since_the_accepted_state_is_told_and_can_be_accepted
     watched = (await world.client.get(f"/v1/clusters/{cluster['id']}/watching")).json()
     (drift,) = watched["standing"]
     assert drift["body"]["evidence"] == {"dns.servers.1": "192.0.2.53 -> 192.0.2.99"}
+    other = replace(changed, dns=replace(changed.dns, servers=("192.0.2.98",)))
+    world.appliances.views[first] = other
+    await look(world, database_url)
     answer = await world.client.post(f"/v1/clusters/{cluster['id']}/watching/accept")
     assert answer.status_code == 200, answer.text
     await look(world, database_url)
     assert (await told(world, cluster))[1:] == [
         ("cluster.finding.raised", "changed-since-accepted"),
+        ("cluster.finding.changed", "changed-since-accepted"),
         ("cluster.state.accepted", ""),
         ("cluster.finding.cleared", "changed-since-accepted"),
     ]

@@ -36,7 +36,9 @@ class Cause:
     def key(self) -> str:
         """The same for the same cause in every diagnosis: `peer-list-wrong@peer-...`."""
         alarm = self.explains[0].key if self.finding.code == ALARM and self.explains else ""
-        about = self.finding.evidence.get("apart", "") or self.finding.evidence.get("address", "")
+        evidence = self.finding.evidence
+        pair = "" if self.finding.peer_id else evidence.get("apart", "")
+        about = pair or evidence.get("address", "")
         parts = (self.finding.code, alarm, self.finding.peer_id or "", about)
         return "@".join(part for part in parts if part)
 
