@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from app.checks import equality, naming, network
@@ -72,13 +73,21 @@ def versions(case: Case) -> Iterator[Suspect]:
     if len(running) < 2:
         return
     reference = case.primary or running[0][1]
+    newest = max((seen.software_version for _, seen in running), key=_release)
     ordered = [reference, *(seen for _, seen in running if seen is not reference)]
     for finding in equality.same_version(ordered):
         yield Suspect(
             citing_too(finding, "ALM-21", "ALM-22"),
             APART | {"replication-paused-by-upgrade", "cluster-settings-differ"},
+            mends=(
+                Mend("upgrade", {"to_version": newest}, f"all peers are meant to run {newest}"),
+            ),
             by_job=job_changes(case),
         )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def protocols(case: Case) -> Iterator[Suspect]:

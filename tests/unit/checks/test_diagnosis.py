@@ -205,7 +205,7 @@ BROKEN = (
     Broken("no NTP server on one peer", lambda f: setting(f, "exp3", "NTP Server 1 Address", ""),
            "ntp-server-missing", "exp3", "align-clustering"),
     Broken("an older version on one member", lambda f: None, "software-versions-differ", "exp3",
-           scenario={"exp3": {"version": "X8.1"}}),
+           "upgrade", scenario={"exp3": {"version": "X8.1"}}),
     Broken("maintenance mode left on", lambda f: setting(
         f, "exp2", "SystemUnit Maintenance Mode", "On"), "maintenance-mode-on", "exp2",
         "maintenance-mode"),

@@ -16,11 +16,18 @@ from app.domain.job import JobState
 from app.procedures.registry import PROCEDURES
 from app.services.diagnosis import missing
 from tests.support.rehearsal import CLUSTER, Rehearsal
-from tests.unit.checks.test_diagnosis import BROKEN, LONG_ENOUGH, Broken, scenario_of
+from tests.unit.checks.test_diagnosis import (
+    BROKEN,
+    LONG_ENOUGH,
+    Broken,
+    look_at,
+    scenario_of,
+)
 from transports.mock.virtual_time import run
 
 BY_A_PERSON = {
     "registry-differs": "a person says which of the two is right",
+    "software-versions-differ": "a person brings the software",
     "database-failure": "a person names the backup to restore",
 }
 MENDED = [
@@ -61,6 +68,13 @@ def test_what_the_diagnosis_offers_mends_the_cluster(broken: Broken) -> None:
     after, left, violations = run(story())
     assert after.healthy, left
     assert violations == []
+
+
+def test_what_only_a_person_can_decide_is_offered_with_its_condition() -> None:
+    for broken in (b for b in BROKEN if b.code in BY_A_PERSON):
+        (mend,) = look_at(broken).causes[0].mends
+        assert mend.when, broken.title
+        assert missing(PROCEDURES[mend.procedure], mend.parameters) is not None, mend
 
 
 def test_an_offer_says_what_only_the_caller_knows() -> None:
