@@ -41,6 +41,9 @@ def plans(rehearsed: Sequence[Rehearsed] = REHEARSED) -> tuple[Plan, ...]:
 async def _plan(rehearsed: Rehearsed) -> Plan:
     fleet = Fleet.from_scenario(rehearsed.scenario)
     mock.register(_FLEET, fleet)
+    for name, settings in rehearsed.amiss.items():
+        for path, value in settings.items():
+            fleet[name].write(path.split(), value)
     for name in rehearsed.off:
         fleet[name].lose_power()
     procedure: Procedure = PROCEDURES[rehearsed.procedure]

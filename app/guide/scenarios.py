@@ -36,7 +36,8 @@ class Rehearsed:
     the software images at hand with the version each holds; `astray` are those that list peers
     without being members, and may go on doing so; `neighbours` are registered for the cluster;
     `backed_up` are those of which an earlier job has a backup, whose id `earlier` tells. `matrix`
-    says whether the fault matrix runs it; the coverage always does.
+    says whether the fault matrix runs it; the coverage always does. `amiss` are settings that
+    somebody has written on single Expressways since, by path.
     """
 
     procedure: str
@@ -50,6 +51,7 @@ class Rehearsed:
     images: Mapping[str, str] = field(default_factory=dict)
     neighbours: tuple[Neighbour, ...] = ()
     backed_up: tuple[str, ...] = ()
+    amiss: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     matrix: bool = True
     name: str = ""
 
@@ -207,7 +209,10 @@ REHEARSED: tuple[Rehearsed, ...] = (
         "align-clustering",
         {"enter_pre_shared_key": True, "ntp_servers": ("192.0.2.123",)},
         members=3,
-        devices={"exp2": {"h323": False}},
+        amiss={
+            "exp2": {"H323 Mode": "Off", "NTP Server 1 Address": ""},
+            "exp3": {"Alternates Peer 2 Address": "", "Alternates Cluster Name": ""},
+        },
     ),
     Rehearsed(
         "rotate-pre-shared-key",

@@ -110,7 +110,9 @@ def blows(calls: Iterable[Call], acts: frozenset[str], steps: Iterable[str]) -> 
             yield from _exchanges(step, found)
             yield from _states(step, found)
         if step in acts:
-            for kind in (Kind.DEATH_BEFORE, Kind.DEATH_WITHIN, Kind.DEATH_AFTER):
+            # An act that calls no device has no place within: a new key is made here.
+            within = [Kind.DEATH_WITHIN] if any(c.phase is Phase.ACT for c in found) else []
+            for kind in (Kind.DEATH_BEFORE, *within, Kind.DEATH_AFTER):
                 yield Blow(kind, step, "")
         yield Blow(Kind.CANCEL, step, "")
 

@@ -78,6 +78,9 @@ class Stage(Rehearsal):
         for file, version in rehearsed.images.items():
             self.images.files[file] = image(version)
         self.neighbours = rehearsed.neighbours
+        for name, settings in rehearsed.amiss.items():
+            for path, value in settings.items():
+                self.fleet[name].write(path.split(), value)
         for name in rehearsed.off:
             self.fleet[name].lose_power()
         for device in self.fleet:
