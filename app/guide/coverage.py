@@ -30,6 +30,8 @@ KINDS = ("step", "verify", "gate", "finding", "check", "report", "document")
 ROOT = Path(__file__).parents[2]
 CITING = ("app/checks", "app/dns", "app/appliance")
 """Folders of pure rules, whose literals cite requirements."""
+FINDING = "app/procedures"
+"""Functions there that return findings cite in their literals; steps are read off plans."""
 
 _RUNS_STEPS = "tests/matrix/test_matrix.py"
 _RUNS_PLANS = "tests/unit/guide/test_coverage.py"
@@ -93,19 +95,24 @@ def of_checks() -> Iterator[tuple[str, Source]]:
     """What functions and tables of the pure rules cite in their literals, docstrings aside."""
     for folder in CITING:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            yield from _of_module(path)
+            yield from _of_module(path, "check", findings_only=False)
+    for path in sorted((ROOT / FINDING).glob("*.py")):
+        yield from _of_module(path, "finding", findings_only=True)
 
 
-def _of_module(path: Path) -> Iterator[tuple[str, Source]]:
+def _of_module(path: Path, kind: str, *, findings_only: bool) -> Iterator[tuple[str, Source]]:
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:
+        returns = getattr(node, "returns", None)
+        if findings_only and (returns is None or "Finding" not in ast.unparse(returns)):
+            continue
         name = getattr(node, "name", "")
         where = f"{module}.{name}" if name else module
         for text in _literals(node):
             for word in text.replace(",", " ").split():
                 if _ID.match(word):
-                    yield word, Source("check", where, test_of(where))
+                    yield word, Source(kind, where, test_of(where))
 
 
 def _literals(node: ast.AST) -> Iterator[str]:
@@ -169,4 +176,5 @@ def of_documents() -> Iterator[tuple[str, Source]]:
     for entry in _documents():
         for name in str(entry["ids"]).split():
             kind = str(entry.get("kind", "document"))
-            yield name, Source(kind, str(entry["where"]), _RUNS_PLANS, str(entry["why"]))
+            test = str(entry.get("test", _RUNS_PLANS))
+            yield name, Source(kind, str(entry["where"]), test, str(entry["why"]))

@@ -228,7 +228,8 @@ class Stage(Rehearsal):
         if self.blow.kind is Kind.RESTART_HANGS and device is not None and not device.up:
             device.lose_power()
             device.gain_power()
-        if self.blow.kind is Kind.PEER_LOST and device is not None:
+        stays_off = self.blow.peer in self.rehearsed.off
+        if self.blow.kind is Kind.PEER_LOST and device is not None and not stays_off:
             device.gain_power()
         await self.fleet.clock.sleep(900.0)
 

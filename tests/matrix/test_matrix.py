@@ -17,11 +17,7 @@ SAMPLE = 2
 
 
 def titles() -> list[str]:
-    return [
-        rehearsed.title
-        for rehearsed in REHEARSED
-        if rehearsed.matrix and rehearsed.procedure in PROCEDURES
-    ]
+    return [rehearsed.title for rehearsed in REHEARSED if rehearsed.procedure in PROCEDURES]
 
 
 def rehearsed(title: str) -> Rehearsed:
@@ -37,7 +33,8 @@ def test_a_procedure_runs_clean_and_ends_well_or_recovers_whatever_strikes(title
     result, found = clean(rehearsed(title))
     assert result.violations == []
     assert result.state is JobState.SUCCEEDED
-    drawn = random.Random(f"sample {title}").sample(found, SAMPLE)
+    size = SAMPLE if rehearsed(title).matrix else 0
+    drawn = random.Random(f"sample {title}").sample(found, size)
     for blow in drawn:
         assert struck(rehearsed(title), blow).violations == [], str(blow)
 
