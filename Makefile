@@ -11,8 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPEED ?= 100
 RUNS ?= 1000
 SEED ?= 1
+JOBS ?= 2000
 
-.PHONY: help procedures demo test run fleet simulate chaos check format lint types imports findings openapi docs unit contract \
+.PHONY: help procedures demo test run fleet simulate chaos bench-engine check format lint types imports findings openapi docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -35,6 +36,9 @@ simulate: $(VENV)/.runtime ## Search seeds for a broken law: RUNS=1000 SEED=1, v
 
 chaos: $(VENV)/.dev ## Kill, stop and cut off real workers on a real PostgreSQL while 100 jobs run
 	@$(BIN)/python -m tests.chaos
+
+bench-engine: $(VENV)/.dev ## Jobs at once in one worker against a bare loop, same rows: JOBS=2000
+	@$(BIN)/python -m bench.engine --jobs $(JOBS)
 
 check: lint types imports ## Format, lint, types and import contracts
 

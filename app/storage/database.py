@@ -7,6 +7,7 @@ on the same server. A connection that the server closed is noticed before it is 
 from __future__ import annotations
 
 import asyncio
+import select
 import threading
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,22 @@ def journal_pool(url: str, max_size: int = 14) -> Pool:
         open=False,
         timeout=15.0,
         reconnect_timeout=LONGEST_RECONNECT_PAUSE,
-        check=AsyncConnectionPool.check_connection,
+        check=look_at,
         kwargs={"autocommit": True, "row_factory": dict_row, **KEEPALIVES},
         name="journal",
     )
+
+
+async def look_at(connection: Connection) -> None:
+    """Raises OperationalError where the server has closed the connection.
+
+    An idle connection with something to read has bad news; only then is a question sent, because a
+    round trip at every checkout would cost as much as the statement it is for.
+    """
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def resource_engine(url: str, pool_size: int = 8) -> AsyncEngine:
