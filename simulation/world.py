@@ -476,9 +476,13 @@ class _Ear(logging.Handler):
 
 def play(seed: int) -> Run:
     """Draw the story of a seed and play it."""
-    story = draw_story(seed, sorted(PROCEDURES))
+    return play_story(draw_story(seed, sorted(PROCEDURES)))
+
+
+def play_story(story: Story) -> Run:
+    """Play a story; what once found a bug is kept as one, because draws change with procedures."""
 
     async def main() -> Run:
         return await World(story).play()
 
-    return schedule.run(main(), seed)
+    return schedule.run(main(), story.seed)
