@@ -34,7 +34,7 @@ def ended(job: JobRecord) -> tuple[JobState, str]:
     return job.state, job.failure.code if job.failure else ""
 
 
-@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("size", range(1, 7))
 def test_a_backup_of_all_members_is_kept_and_nothing_else_changes(size):
     async def story() -> None:
         rehearsal = await cluster_of(size)
@@ -58,7 +58,7 @@ def test_a_backup_of_a_stranger_is_refused_by_name():
     assert run(story()) == ["not-a-member"]
 
 
-@pytest.mark.parametrize("size", range(1, 5))
+@pytest.mark.parametrize("size", range(1, 7))
 def test_a_restarted_member_is_back_with_its_configuration_and_the_cluster_is_active(size):
     async def story() -> None:
         rehearsal = await cluster_of(size, exp1={"calls": [300]})

@@ -42,11 +42,11 @@ async def zone_at(rehearsal: Rehearsal, name: str = "out1") -> tuple[str, ...]:
     return view.zones[0].addresses
 
 
-@pytest.mark.parametrize("size", range(1, 5))
+@pytest.mark.parametrize("size", range(1, 7))
 @pytest.mark.parametrize("stale", [(), ("192.0.2.11",), ("192.0.2.12", "192.0.2.11")])
 def test_a_zone_holds_exactly_the_members_afterwards(size, stale):
     async def story() -> None:
-        rehearsal = await world(size, spare=4 - size, zone={"peers": list(stale)})
+        rehearsal = await world(size, spare=6 - size, zone={"peers": list(stale)})
         job = await rehearsal.run("update-neighbours")
         assert ended(job) == (JobState.SUCCEEDED, ""), job.failure
         members = tuple(f"192.0.2.{10 + n}" for n in range(1, size + 1))

@@ -36,7 +36,7 @@ async def well(rehearsal: Rehearsal, primary: str = "192.0.2.11") -> None:
     assert rehearsal.witness.violations == []
 
 
-@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("size", range(2, 7))
 @pytest.mark.parametrize("purge", [False, True])
 def test_the_peer_is_back_with_a_sound_database(size, purge):
     async def story() -> None:

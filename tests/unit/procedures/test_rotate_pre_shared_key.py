@@ -21,7 +21,7 @@ async def well(rehearsal: Rehearsal, key: str) -> None:
     assert rehearsal.witness.violations == []
 
 
-@pytest.mark.parametrize("size", range(1, 5))
+@pytest.mark.parametrize("size", range(1, 7))
 def test_every_peer_has_the_new_key_and_restarts_once_in_turn(size):
     async def story() -> str:
         rehearsal = await cluster_of(size)

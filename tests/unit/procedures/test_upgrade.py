@@ -40,7 +40,7 @@ async def all_well(rehearsal: Rehearsal) -> None:
     assert rehearsal.witness.disagreements(*rehearsal.peers) == []
 
 
-@pytest.mark.parametrize("size", range(1, 5))
+@pytest.mark.parametrize("size", range(1, 7))
 def test_a_cluster_of_any_size_is_upgraded_primary_first_and_one_at_a_time(size):
     async def story() -> None:
         rehearsal = await old_cluster(size)
