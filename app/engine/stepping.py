@@ -127,11 +127,12 @@ class StepRun:
         return answer
 
     def _see(self, look: Look) -> None:
-        first = self._record.attempt == 0 and not self._record.before
+        # Until an act is sent, "before" is the present: a restart by hand after a refused act must
+        # not pass for the one that is sent next.
         self._record = replace(
             self._record,
             seen=look.seen,
-            before=look.seen if first else self._record.before,
+            before=look.seen if self._record.acted_at is None else self._record.before,
             note=look.note,
             progress=self._record.progress if look.progress is None else look.progress,
         )

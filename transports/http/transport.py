@@ -33,6 +33,7 @@ from transports.http.options import HttpOptions
 from transports.http.tls import client_context
 from transports.http.web_session import WebSession
 from transports.http.xml_api import Document, XmlApi
+from transports.writing import one_after_another
 
 R = TypeVar("R")
 
@@ -106,8 +107,7 @@ class HttpTransport:
     async def write(self, settings: Sequence[Setting]) -> None:
         """Write settings in order, one document each; stops at the first that is refused."""
         self._demand(Capability.ADMINISTRATION)
-        for setting in settings:
-            await self._xml.write(setting)
+        await one_after_another(settings, self._xml.write)
 
     async def run(self, command: Command) -> Node:
         """Run a command; its result values as children of the returned node."""

@@ -18,7 +18,14 @@ from transports.base import (
     PeerField,
     RestoreBackup,
 )
-from transports.errors import CommandRejected, Garbled, InvalidRequest, NotSupported
+from transports.errors import (
+    CommandRejected,
+    ConnectionLost,
+    Garbled,
+    InvalidRequest,
+    NotSent,
+    NotSupported,
+)
 from transports.http import pages as words
 from transports.http.archive import BackupSink, file_name
 from transports.http.channel import Incoming
@@ -178,7 +185,10 @@ async def _confirmed(web: WebSession, answer: Visit, captions: Sequence[str]) ->
         asked = answer.page.form_with_button(captions)
         if asked is None:
             return
-        answer = await web.press(answer, *asked)
+        try:
+            answer = await web.press(answer, *asked)
+        except NotSent as error:
+            raise ConnectionLost(f"after the form was taken: {error}") from error
     _refuse_failure(answer.page)
     if answer.page.form_with_button(captions) is not None:
         raise Garbled("the web interface asks for confirmation again and again")

@@ -173,6 +173,9 @@ class WebSession:
             return await self._look(answer.onward)
         except _Expired:
             raise ConnectionLost("our session ended when the form was sent") from None
+        except NotSent as error:
+            # The form itself was taken: a restart may be under way already.
+            raise ConnectionLost(f"after the form was taken: {error}") from error
 
     async def _look(self, path: str) -> Visit:
         async def judged(reply: Incoming) -> Visit:

@@ -25,6 +25,7 @@ from transports.mock.expressway import Expressway
 from transports.mock.fleet import Fleet
 from transports.mock.operations import OPERATIONS
 from transports.mock.status import prune
+from transports.writing import one_after_another
 
 R = TypeVar("R")
 _OPTIONS = {"fleet", "client", "root"}
@@ -72,14 +73,15 @@ class MockTransport:
 
     async def write(self, settings: Sequence[Setting]) -> None:
         """Write one setting after the other; stops at the first that is refused."""
-        for setting in settings:
+
+        async def write(setting: Setting) -> None:
             words, value = _words(setting.path), setting.value
             setting_line(setting)
+            await self._connection.exchange(
+                f"xConfiguration {setting.path}", lambda device: device.write(words, value)
+            )
 
-            def put(device: Expressway, words: list[str] = words, value: str = value) -> None:
-                device.write(words, value)
-
-            await self._connection.exchange(f"xConfiguration {setting.path}", put)
+        await one_after_another(settings, write)
 
     async def run(self, command: Command) -> Node:
         """Run a command; its results as children of the returned node."""

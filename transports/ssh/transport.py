@@ -34,6 +34,7 @@ from transports.ssh.options import read_options
 from transports.ssh.root_command_line import RootCommandLine
 from transports.ssh.root_shell import ROOT, RootShell
 from transports.ssh.session import Session
+from transports.writing import one_after_another
 
 _ADMIN = frozenset({Capability.ADMINISTRATION, Capability.ADMIN_ACCOUNTS})
 _ROOT = frozenset(
@@ -113,11 +114,15 @@ class SshTransport:
 
     async def write(self, settings: Sequence[Setting]) -> None:
         """Write settings in order, each in its own exchange; stops at the first that is refused."""
-        lines = [setting_line(setting) for setting in settings]
+        for setting in settings:
+            setting_line(setting)  # what cannot be said stops all before the first is sent
+
+        async def write(setting: Setting) -> None:
+            reply = await self._session.exchange(setting_line(setting))
+            self._accepted(reply, f"setting {setting.path}", [setting.value])
+
         async with self._turn:
-            for setting, line in zip(settings, lines, strict=True):
-                reply = await self._session.exchange(line)
-                self._accepted(reply, f"setting {setting.path}", [setting.value])
+            await one_after_another(settings, write)
 
     async def run(self, command: Command) -> Node:
         """Run a command; its result values as children. Raises CommandRejected."""

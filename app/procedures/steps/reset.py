@@ -84,6 +84,19 @@ async def serves_nowhere_and_is_backed_up(ctx: StepContext) -> None:
         )
 
 
+async def _may_be_reset(ctx: StepContext) -> None:
+    """As above; and no call is up, however long ago the calls were waited for (ADD-X-23)."""
+    await serves_nowhere_and_is_backed_up(ctx)
+    calls = await (await ctx.appliance()).live_calls()
+    if calls:
+        raise fail(
+            ctx,
+            "calls-left",
+            f"{len(calls)} call(s) are up on the peer; the reset would cut them off.",
+            "Set maintenance mode to On, wait until they have ended, then retry.",
+        )
+
+
 async def _look_reset(ctx: StepContext) -> Look:
     """The reset counts once this job has sent it and its signs are there.
 
@@ -131,7 +144,7 @@ HANDLERS = (
         "reset-to-defaults",
         look=_look_reset,
         act=_reset,
-        guard=serves_nowhere_and_is_backed_up,
+        guard=_may_be_reset,
         settle=30.0,
     ),
     Handler("default-links", look=_look_links, act=_add_links),
