@@ -66,7 +66,7 @@ _TYPES = (
         "peer-busy",
         409,
         "Another job is at work on one of the peers",
-        "A job of another cluster holds a peer this job names.",
+        "A job holds a peer that this request names: nobody else changes it while it is at work.",
         "Wait until it ends.",
         retryable=True,
     ),

@@ -19,6 +19,7 @@ from app.engine.errors import ClusterBusy, Held, LeaseLost, NoSuchJob, PeerBusy
 from app.engine.news import LocalNews
 from app.engine.ports import Wakeups
 from app.engine.records import (
+    UNENDED,
     Flags,
     JobFilter,
     JobRecord,
@@ -82,6 +83,16 @@ class MemoryJournal:
         found = [job for job in found if before is None or job.id < before]
         more = len(found) > limit
         return Page(tuple(found[:limit]), write_cursor(found[limit - 1].id) if more else None)
+
+    async def unended(self, cluster_id: str) -> str | None:
+        """See JobDesk."""
+        page = await self.list_jobs(JobFilter(UNENDED, cluster_id), limit=1)
+        return page.items[0].id if page.items else None
+
+    async def holder_of(self, peer_id: str) -> str | None:
+        """See JobDesk."""
+        holders = (job.id for job in self._jobs.values() if job.holds and peer_id in job.peers)
+        return next(holders, None)
 
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """See JobDesk."""

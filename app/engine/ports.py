@@ -75,6 +75,12 @@ class JobDesk(Protocol):
     ) -> Page:
         """Jobs, newest first. Raises ValueError on a cursor that is not ours."""
 
+    async def unended(self, cluster_id: str) -> str | None:
+        """A job of that cluster that has not ended, in line or at work; None where none is."""
+
+    async def holder_of(self, peer_id: str) -> str | None:
+        """The job that holds that peer; nobody else takes it until the transaction ends."""
+
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """Events with a number greater than `after`, in order. Raises NoSuchJob."""
 

@@ -33,6 +33,8 @@ STEP_PROGRESS = "job.step.progress"
 STEP_FINISHED = "job.step.finished"
 STEP_ATTESTED = "job.step.attested"
 
+UNENDED = frozenset(state for state in JobState if not state.ended)
+"""States of jobs that may still act."""
 OVER = frozenset({StepState.DONE, StepState.SKIPPED})
 """Step states behind which the job goes on."""
 

@@ -70,7 +70,12 @@ class ClustersService:
             return await tx.clusters.page(after, limit)
 
     async def delete(self, cluster_id: str, expected: Expected) -> None:
-        """Forget a cluster without members. Raises Problem `cluster-has-members`."""
+        """Forget a cluster without members.
+
+        Raises Problem `cluster-has-members`, and `cluster-busy` while a job of it has not ended:
+        it would go on and give members to a cluster that nobody can see. The row stays locked, and
+        starting a job locks it too, so no job begins in between.
+        """
         async with self.store.transaction() as tx:
             registered = await tx.clusters.get(cluster_id, lock=True)
             if registered is None:
@@ -80,6 +85,14 @@ class ClustersService:
                 raise Problem(
                     "cluster-has-members",
                     "the cluster has members; disband it by a job first",
+                    cluster_id=cluster_id,
+                )
+            job_id = await tx.jobs.unended(cluster_id)
+            if job_id is not None:
+                raise Problem(
+                    "cluster-busy",
+                    f"job {job_id} of this cluster has not ended",
+                    job_id=job_id,
                     cluster_id=cluster_id,
                 )
             await tx.clusters.remove(cluster_id, self.clock.now())

@@ -100,6 +100,9 @@ class JobsService:
             found = await self._replayed(tx, once)
             if found is not None:
                 return found
+            # Locked before anything refers to it, so that it cannot be deleted until the job is.
+            if await tx.clusters.get(cluster_id, lock=True) is None:
+                raise not_found("cluster", cluster_id)
             if promised is None:
                 await tx.plans.add(drafted.stored)
             job = NewJob(

@@ -144,13 +144,18 @@ class PeersService:
         """Change name, address or endpoints. Raises Problem, `peer-in-cluster` among them.
 
         The address of a member is what the peer lists of its cluster name (NEW-M-39): changing it
-        here would make the registry say something else than the appliances.
+        here would make the registry say something else than the appliances. Address and endpoints
+        are what a job at work on the peer goes by (`peer-busy`); the name is free.
         """
         async with self.store.transaction() as tx:
+            job_id = None
+            if wanted.address is not None or wanted.endpoints is not None:
+                job_id = await tx.jobs.holder_of(peer_id)
             registered = await tx.peers.get(peer_id, lock=True)
             if registered is None:
                 raise not_found("peer", peer_id)
             expected.check(tag(peer_id, registered.version))
+            _refuse_held(peer_id, job_id)
             address = registered.peer.address
             if wanted.address is not None:
                 address = self._allowed(wanted.address, "/address")
@@ -173,12 +178,14 @@ class PeersService:
             return changed
 
     async def delete(self, peer_id: str, expected: Expected) -> None:
-        """Forget a peer; touches no appliance. Raises Problem `peer-in-cluster`."""
+        """Forget a peer; touches no appliance. Raises Problem `peer-in-cluster`, `peer-busy`."""
         async with self.store.transaction() as tx:
+            job_id = await tx.jobs.holder_of(peer_id)
             registered = await tx.peers.get(peer_id, lock=True)
             if registered is None:
                 raise not_found("peer", peer_id)
             expected.check(tag(peer_id, registered.version))
+            _refuse_held(peer_id, job_id)
             if registered.cluster_id is not None:
                 raise Problem(
                     "peer-in-cluster",
@@ -343,3 +350,10 @@ class PeersService:
         except InvalidRequest as refused:
             raise invalid(f"{pointer}/trust/{kind.value}", str(refused)) from None
         return TrustAnchor(kind, value, made.fingerprint if made is not None else "")
+
+
+def _refuse_held(peer_id: str, job_id: str | None) -> None:
+    if job_id is not None:
+        raise Problem(
+            "peer-busy", f"job {job_id} is at work on this peer", peer_id=peer_id, job_id=job_id
+        )

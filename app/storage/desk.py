@@ -20,7 +20,7 @@ from app.domain.job import Attestation, Event
 from app.engine import transitions
 from app.engine.errors import ClusterBusy, Held, NoSuchJob, PeerBusy
 from app.engine.memory import read_cursor, write_cursor
-from app.engine.records import JobFilter, JobRecord, NewJob, Page
+from app.engine.records import UNENDED, JobFilter, JobRecord, NewJob, Page
 from app.engine.transitions import Change
 from app.services.plan_document import to_json
 from app.storage import job_rows
@@ -104,6 +104,17 @@ class ConnectionDesk:
         )
         jobs = await job_rows.read_jobs(self._connection, rows[:limit])
         return Page(jobs, write_cursor(jobs[-1].id) if len(rows) > limit else None)
+
+    async def unended(self, cluster_id: str) -> str | None:
+        """See JobDesk."""
+        page = await self.list_jobs(JobFilter(UNENDED, cluster_id), limit=1)
+        return page.items[0].id if page.items else None
+
+    async def holder_of(self, peer_id: str) -> str | None:
+        """See JobDesk. To be asked before the peer's row is locked, as `create` does it."""
+        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
+        found = await self._all(_PEER_HOLDER, peers=[peer_id], id="")
+        return found[0]["job_id"] if found else None
 
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """See JobDesk."""

@@ -140,6 +140,16 @@ class PostgresJournal:
         async with self.desk() as desk:
             return await desk.list_jobs(wanted, cursor=cursor, limit=limit)
 
+    async def unended(self, cluster_id: str) -> str | None:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.unended(cluster_id)
+
+    async def holder_of(self, peer_id: str) -> str | None:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.holder_of(peer_id)
+
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """See JobDesk."""
         async with self.desk() as desk:

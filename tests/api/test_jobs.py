@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.services.records import Backup
-from tests.api.conftest import World
+from tests.api.conftest import World, peer_body
 from tests.api.test_conventions import is_problem
 
 pytestmark = pytest.mark.postgres
@@ -173,6 +173,51 @@ async def test_a_second_job_on_a_cluster_is_refused_or_waits_in_line(
         path, json={"peer_id": peer["id"]}, headers={"Idempotency-Key": "k3"}
     )
     assert (queued.status_code, queued.json()["state"]) == (202, "queued")
+
+
+async def test_a_cluster_is_not_deleted_while_a_job_of_it_has_not_ended(
+    world: World, cluster: Any, peer: Any
+) -> None:
+    path, now = f"/v1/clusters/{cluster['id']}", {"If-Match": "*"}
+    first = (await world.start(cluster, "k1", peer_id=peer["id"])).json()
+    document = is_problem(await world.client.delete(path, headers=now), 409, "cluster-busy")
+    assert (document["job_id"], document["cluster_id"]) == (first["id"], cluster["id"])
+    await world.client.post(f"/v1/jobs/{first['id']}/cancel")
+    assert (await world.client.delete(path, headers=now)).status_code == 204
+
+
+async def test_a_job_does_not_begin_on_a_cluster_deleted_while_it_was_drafted(
+    world: World, cluster: Any, peer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = type(world.appliances).observe
+
+    async def observe(self: Any, peer_id: str) -> Any:
+        path = f"/v1/clusters/{cluster['id']}"
+        await world.client.delete(path, headers={"If-Match": "*"})
+        return await answer(self, peer_id)
+
+    monkeypatch.setattr(type(world.appliances), "observe", observe)
+    is_problem(await world.start(cluster, "k1", peer_id=peer["id"]), 404, "not-found")
+    assert (await world.client.get("/v1/jobs")).json()["items"] == []
+
+
+async def test_a_peer_at_work_is_neither_moved_nor_deleted(
+    world: World, cluster: Any, peer: Any
+) -> None:
+    path, now = f"/v1/peers/{peer['id']}", {"If-Match": "*"}
+    job = (await world.start(cluster, "k1", peer_id=peer["id"])).json()
+    endpoints = peer_body(peer["endpoints"][0]["credential_id"])["endpoints"]
+    for change in ({"address": "192.0.2.99"}, {"endpoints": endpoints}):
+        answer = await world.client.patch(path, json=change, headers=now)
+        document = is_problem(answer, 409, "peer-busy")
+        assert (document["job_id"], document["peer_id"]) == (job["id"], peer["id"])
+    is_problem(await world.client.delete(path, headers=now), 409, "peer-busy")
+    named = await world.client.patch(path, json={"name": "exp9"}, headers=now)
+    assert named.status_code == 200
+    await world.client.post(f"/v1/jobs/{job['id']}/cancel")
+    moved = await world.client.patch(path, json={"address": "192.0.2.99"}, headers=now)
+    assert moved.status_code == 200
+    assert (await world.client.delete(path, headers=now)).status_code == 204
 
 
 async def test_a_peer_is_in_one_job_at_a_time(world: World, cluster: Any, peer: Any) -> None:

@@ -69,6 +69,22 @@ class JournalSuite:
         other = new_job(step("a", peer_id="peer-9"), job_id="job-3", cluster="cluster-3")
         assert (await place.create(other)).holds
 
+    async def test_it_is_known_which_job_of_a_cluster_has_not_ended(self, place: Place) -> None:
+        await place.create(new_job(step("a")))
+        await place.create(new_job(step("a"), job_id="job-2"), queue=True)
+        assert await place.journal.unended("cluster-2") is None
+        await place.journal.request_cancel("job-1", by="Ann")
+        assert await place.journal.unended("cluster-1") == "job-2"
+        await place.journal.request_cancel("job-2", by="Ann")
+        assert await place.journal.unended("cluster-1") is None
+
+    async def test_it_is_known_which_job_holds_a_peer(self, place: Place) -> None:
+        await place.create(new_job(step("a")))
+        assert await place.journal.holder_of("peer-1") == "job-1"
+        assert await place.journal.holder_of("peer-9") is None
+        await place.journal.request_cancel("job-1", by="Ann")
+        assert await place.journal.holder_of("peer-1") is None
+
     async def test_two_jobs_at_the_same_moment_do_not_both_get_the_cluster(
         self, place: Place
     ) -> None:

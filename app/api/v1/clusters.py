@@ -102,13 +102,17 @@ async def get(
     operation_id="deleteCluster",
     summary="Forget a cluster",
     responses=responses(
-        "not-found", "cluster-has-members", "precondition-failed", "precondition-required"
+        "not-found",
+        "cluster-has-members",
+        "cluster-busy",
+        "precondition-failed",
+        "precondition-required",
     ),
 )
 async def delete(
     cluster_id: ClusterId, _caller: ClustersWriter, services: ServicesOf, if_match: IfMatch
 ) -> None:
-    """Forget a cluster without members. Its plans and jobs stay readable."""
+    """Forget a cluster without members or a job under way. Its plans and jobs stay readable."""
     await services.clusters.delete(cluster_id, if_match)
 
 

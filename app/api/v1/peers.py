@@ -128,6 +128,7 @@ async def get(
         "name-taken",
         "address-taken",
         "peer-in-cluster",
+        "peer-busy",
         "precondition-failed",
         "precondition-required",
         "body-too-large",
@@ -161,7 +162,7 @@ async def update(
     operation_id="deletePeer",
     summary="Forget a peer",
     responses=responses(
-        "not-found", "peer-in-cluster", "precondition-failed", "precondition-required"
+        "not-found", "peer-in-cluster", "peer-busy", "precondition-failed", "precondition-required"
     ),
 )
 async def delete(
