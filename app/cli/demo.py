@@ -64,6 +64,7 @@ async def _demo(console: Console, speed: float, *, keep: bool) -> None:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="clusterway-demo-") as folder:
         data = Path(folder)
+        _let_through(data)
         console.print(f"Fleet and service start (fleet clock x{speed:g}) ...", highlight=False)
         async with _fleet(data, speed) as fleet, _service(data, speed) as (url, key):
             async with Client(url, key) as client:
@@ -109,6 +110,11 @@ async def _story(client: Client, console: Console, fleet: Mapping[str, Any], spe
     for peer in others:
         job_id = await _run(client, console, f"{base}/add-peer", {"peer_id": peer["id"]}, speed)
     return job_id
+
+
+def _let_through(folder: Path) -> None:
+    """As root, PostgreSQL runs as another user and must be able to pass through the folder."""
+    folder.chmod(0o711)
 
 
 def _peer(entry: Mapping[str, Any], credential_id: str) -> dict[str, Any]:
@@ -265,6 +271,7 @@ async def _process(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A `clusterway` process of its own group; ended, and its errors shown, with the block."""
     log = data / f"{name}.log"
+    log.touch(mode=0o600)  # the service says its first API key there
     with log.open("w", encoding="utf-8") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import AsyncIterator
@@ -98,7 +99,9 @@ def claim_folder(wanted: Path, user: ServerUser) -> Path:
         folder = wanted.resolve()
         folder.mkdir(mode=0o755, exist_ok=True)
     else:
-        folder = _ELSEWHERE / short_hash(wanted)
+        # Never a folder of before: whoever deleted the data folder wants an empty database, and
+        # the keys that opened the old one's secrets are gone.
+        folder = _ELSEWHERE / f"{short_hash(wanted)}-{secrets.token_hex(4)}"
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         wanted.symlink_to(folder)
     if not user.can_enter(folder):

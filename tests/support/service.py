@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -71,6 +72,14 @@ class Lab:
     database_url: str | None = None
     processes: list[Process] = field(default_factory=list)
     workers: int = 0
+    data: tempfile.TemporaryDirectory[str] = field(
+        default_factory=lambda: tempfile.TemporaryDirectory(prefix="cw-lab-")
+    )
+
+    def __post_init__(self) -> None:
+        # As root, PostgreSQL runs as another user and must be able to pass through.
+        Path(self.data.name).chmod(0o711)
+
     watch_interval: str = "0"
 
     def start_fleet(self) -> list[dict[str, Any]]:
@@ -119,7 +128,7 @@ class Lab:
     def environment(self) -> dict[str, str]:
         url = {"CLUSTERWAY_DATABASE_URL": self.database_url} if self.database_url else {}
         return {
-            "CLUSTERWAY_DATA_FOLDER": str(self.folder / "data"),
+            "CLUSTERWAY_DATA_FOLDER": str(Path(self.data.name) / "data"),
             "CLUSTERWAY_PACE": str(SPEED),
             "CLUSTERWAY_WATCH_INTERVAL": self.watch_interval,
             "CLUSTERWAY_ALLOW_LOOPBACK_PEERS": "true",
@@ -133,6 +142,7 @@ class Lab:
     def close(self) -> None:
         for process in reversed(self.processes):
             process.stop()
+        self.data.cleanup()
 
     def _start(self, name: str, arguments: list[str], **environment: str) -> Process:
         process = Process(self.folder, name, arguments, **environment)

@@ -178,7 +178,9 @@ def test_a_disbanded_cluster_leaves_every_unit_alone_with_its_configuration(size
     run(story())
 
 
-@pytest.mark.parametrize(("size", "primary", "moved"), [(2, 1, 2), (3, 3, 1), (4, 1, 4), (5, 2, 3), (6, 1, 6)])
+@pytest.mark.parametrize(
+    ("size", "primary", "moved"), [(2, 1, 2), (3, 3, 1), (4, 1, 4), (5, 2, 3), (6, 1, 6)]
+)
 def test_a_peer_with_a_new_address_is_found_there_and_is_a_member_again(size, primary, moved):
     async def story() -> None:
         rehearsal = await cluster_of(size, primary=f"exp{primary}")
