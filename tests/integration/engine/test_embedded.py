@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 from pathlib import Path
@@ -135,3 +136,21 @@ async def test_programs_that_the_servers_user_cannot_read_are_copied(
     async with EmbeddedPostgres(open_folder) as url:
         assert await ask(url, "select 1") == 1
     assert list((open_folder / "postgres").glob("binaries-*/*/*/bin/postgres"))
+
+
+async def test_a_data_folder_that_was_deleted_comes_back_empty(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where, as root, the files lie outside the folder because nobody else can enter it."""
+    elsewhere = open_folder / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    monkeypatch.setattr(embedded_files, "_ELSEWHERE", elsewhere)
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    data = closed / "data"
+    async with EmbeddedPostgres(data) as url:
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            await connection.execute("create table kept as select 42 as answer")
+    shutil.rmtree(data)
+    async with EmbeddedPostgres(data) as url:
+        assert await ask(url, "select to_regclass('kept')") is None
