@@ -148,9 +148,11 @@ async def test_a_data_folder_that_was_deleted_comes_back_empty(
     closed = open_folder / "closed"
     closed.mkdir(mode=0o700)
     data = closed / "data"
-    async with EmbeddedPostgres(data) as url:
-        async with await psycopg.AsyncConnection.connect(url) as connection:
-            await connection.execute("create table kept as select 42 as answer")
+    async with (
+        EmbeddedPostgres(data) as url,
+        await psycopg.AsyncConnection.connect(url) as connection,
+    ):
+        await connection.execute("create table kept as select 42 as answer")
     shutil.rmtree(data)
     async with EmbeddedPostgres(data) as url:
         assert await ask(url, "select to_regclass('kept')") is None
