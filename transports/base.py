@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from transports.command import Command, Setting
 from transports.document import Node, Path
@@ -280,6 +280,15 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close what is open. Never raises; the transport may be used again."""
+
+
+@runtime_checkable
+class UsesRoot(Protocol):
+    """What a transport says beside `Transport` where it logs in as root for some of its work."""
+
+    @property
+    def as_root(self) -> frozenset[Capability]:
+        """The capabilities for which it logs in with the endpoint's root password."""
 
 
 TransportFactory = Callable[[Endpoint], Transport]

@@ -91,7 +91,15 @@ class NotTrusted(TransportError):
 
 
 class AuthenticationFailed(NotTrusted):
-    """The appliance declined the user name or password."""
+    """The appliance declined the user name or password.
+
+    `account` is `root` where it was the root shell's log-in, empty for the endpoint's own account:
+    a caller who remembers wrong passwords must not blame the one for the other.
+    """
+
+    def __init__(self, message: str, *, account: str = "") -> None:
+        super().__init__(message)
+        self.account = account
 
 
 class IdentityChanged(NotTrusted):

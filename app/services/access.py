@@ -22,6 +22,15 @@ from transports.trust import CaBundle, CertificatePin, HostKeyPin, Trust
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """The credential of the endpoint's root shell. `rejected`: the appliance declined it."""
+
+    credential_id: str
+    credential_version: int
+    rejected: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """One way to a peer. `rejected`: do not connect, the appliance declined this password."""
 
@@ -31,6 +40,16 @@ class Access:
     credential_id: str
     credential_version: int
     rejected: bool
+    root: Root | None = None
+
+    def login(self, *, root: bool = False) -> tuple[str, str, int]:
+        """Endpoint, credential and version of a log-in: what was declined once stays declined.
+
+        Root is another account at the same endpoint, even where it has the same credential.
+        """
+        if root and self.root is not None:
+            return f"{self.key} root", self.root.credential_id, self.root.credential_version
+        return self.key, self.credential_id, self.credential_version
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -60,19 +79,15 @@ class PeerAccess:
                 raise not_found("peer", peer_id)
             return tuple([await self._opened(tx, path) for path in registered.endpoints])
 
-    async def credential_rejected(self, access: Access) -> bool:
+    async def credential_rejected(self, access: Access, *, root: bool = False) -> bool:
         """Whether somebody, in any process, has been declined with this password there."""
         async with self.store.transaction() as tx:
-            return await tx.credentials.rejected(
-                access.key, access.credential_id, access.credential_version
-            )
+            return await tx.credentials.rejected(*access.login(root=root))
 
-    async def mark_rejected(self, access: Access) -> None:
+    async def mark_rejected(self, access: Access, *, root: bool = False) -> None:
         """Remember, durably and for all processes, that the appliance declined this password."""
         async with self.store.transaction() as tx:
-            await tx.credentials.mark_rejected(
-                access.key, access.credential_id, access.credential_version, self.clock.now()
-            )
+            await tx.credentials.mark_rejected(*access.login(root=root), self.clock.now())
 
     async def _opened(self, tx: Transaction, path: PeerEndpoint) -> Access:
         try:
@@ -80,9 +95,11 @@ class PeerAccess:
         except AddressRefused as refused:
             raise Problem("address-refused", f"the endpoint's host {refused}") from None
         credential, password = await self._secret(tx, path.credential_id)
-        root_password = ""
+        root, root_password = None, ""
         if path.root_credential_id is not None:
-            _, root_password = await self._secret(tx, path.root_credential_id)
+            roots, root_password = await self._secret(tx, path.root_credential_id)
+            declined = await tx.credentials.rejected(f"{path.key} root", roots.id, roots.version)
+            root = Root(roots.id, roots.version, declined)
         return Access(
             transport=path.transport,
             endpoint=Endpoint(
@@ -98,6 +115,7 @@ class PeerAccess:
             credential_id=credential.id,
             credential_version=credential.version,
             rejected=await tx.credentials.rejected(path.key, credential.id, credential.version),
+            root=root,
         )
 
     async def _secret(self, tx: Transaction, credential_id: str) -> tuple[Credential, str]:

@@ -2,8 +2,8 @@
 
 One `Sessions` holds at most one session per peer and closes them all at its end: a job has its own
 while a worker carries it, and an observation for a caller opens one and closes it. A password that
-an endpoint declined is remembered in the registry, so no process tries it there again until the
-credential is rotated or the endpoint changed (the appliance bans addresses that fail to log in).
+an endpoint declined is remembered in the registry (app.services.log_ins), so no process tries it
+there again until the credential is rotated or the endpoint changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TypeVar
 
 from app.appliance.appliance import Appliance
@@ -20,17 +19,14 @@ from app.domain.clock import Clock
 from app.domain.observation import NotObserved, View
 from app.domain.settings import PeerSettings
 from app.services.access import PeerAccess
+from app.services.log_ins import LogIns, Remembering
 from app.services.problems import Problem
-from transports.base import Capability, Endpoint, Operation, Transport
-from transports.command import Command, Setting
-from transports.document import Node, Path
-from transports.errors import AuthenticationFailed, InvalidRequest, TransportError
+from transports.base import Endpoint, Transport
+from transports.errors import InvalidRequest, TransportError
 
 R = TypeVar("R")
 Build = Callable[[str, Endpoint], Transport]
 """Transport name and endpoint to a transport that is not connected yet."""
-
-DECLINED = "the peer declined this password before; it is not tried again until it is rotated"
 
 
 class ConnectedPeers:
@@ -38,6 +34,7 @@ class ConnectedPeers:
 
     def __init__(self, access: PeerAccess, build: Build, clock: Clock) -> None:
         self._access = access
+        self._log_ins = LogIns(access)
         self._build = build
         self._clock = clock
 
@@ -105,11 +102,7 @@ class ConnectedPeers:
 
     async def _open(self, peer_id: str) -> Sequence[Transport]:
         return [
-            Remembering(
-                self._build(path.transport, path.endpoint),
-                partial(self._access.mark_rejected, path),
-                declined=path.rejected,
-            )
+            Remembering(self._build(path.transport, path.endpoint), path, self._log_ins)
             for path in await self._access.endpoints(peer_id)
         ]
 
@@ -144,58 +137,3 @@ class Sessions:
         """Close every session."""
         appliances, self._appliances = list(self._appliances.values()), {}
         await asyncio.gather(*(appliance.close() for appliance in appliances))
-
-
-class Remembering:
-    """A transport that never offers a declined password again, in this process or another."""
-
-    def __init__(
-        self, inner: Transport, remember: Callable[[], Awaitable[None]], *, declined: bool
-    ) -> None:
-        self._inner = inner
-        self._remember = remember
-        self._declined = declined
-
-    @property
-    def name(self) -> str:
-        """See Transport."""
-        return self._inner.name
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """See Transport."""
-        return self._inner.capabilities
-
-    async def read_status(self, path: Path) -> Node:
-        """See Transport."""
-        return await self._guarded(lambda: self._inner.read_status(path))
-
-    async def read_configuration(self, path: Path) -> Node:
-        """See Transport."""
-        return await self._guarded(lambda: self._inner.read_configuration(path))
-
-    async def write(self, settings: Sequence[Setting]) -> None:
-        """See Transport."""
-        await self._guarded(lambda: self._inner.write(settings))
-
-    async def run(self, command: Command) -> Node:
-        """See Transport."""
-        return await self._guarded(lambda: self._inner.run(command))
-
-    async def perform(self, operation: Operation[R]) -> R:
-        """See Transport."""
-        return await self._guarded(lambda: self._inner.perform(operation))
-
-    async def close(self) -> None:
-        """See Transport."""
-        await self._inner.close()
-
-    async def _guarded(self, call: Callable[[], Awaitable[R]]) -> R:
-        if self._declined:
-            raise AuthenticationFailed(DECLINED)
-        try:
-            return await call()
-        except AuthenticationFailed:
-            self._declined = True
-            await self._remember()
-            raise

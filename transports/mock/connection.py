@@ -52,7 +52,7 @@ class Connection:
         self._fleet = fleet
         self._client = endpoint.options.get("client", _DEFAULT_CLIENT)
         self._lock = asyncio.Lock()
-        self._declined = False
+        self._declined = self._root_declined = False
         self._session: tuple[Expressway, int] | None = None
         self._lost = asyncio.Event()
 
@@ -96,6 +96,21 @@ class Connection:
         except DeviceRefusal as refusal:
             raise Busy(refusal.description) from None
         return device
+
+    def log_in_as_root(self, device: Expressway) -> None:
+        """Check the endpoint's root password, where it has one; a wrong one is tried once."""
+        if not self._endpoint.root_password:
+            return
+        if self._root_declined:
+            raise AuthenticationFailed("the same root password is not tried again", account="root")
+        outcome = device.log_in(
+            "root", self._endpoint.root_password, client=self._client, category="ssh-auth"
+        )
+        if outcome is Login.BANNED:
+            raise Banned(f"{self.host} has blocked our address")
+        if outcome is Login.WRONG:
+            self._root_declined = True
+            raise AuthenticationFailed(f"{self.host} declined the log-in of root", account="root")
 
     async def exchange(self, occasion: str, act: Callable[[Expressway], T]) -> T:
         """Ask for something that is answered at once. Errors as in `transports.errors`."""

@@ -94,7 +94,7 @@ async def _factory_reset(connection: Connection, operation: base.FactoryReset) -
     }
 
     def reset(device: Expressway) -> None:
-        _root_of(device)
+        _root_of(connection, device)
         device.factory_reset(keep=frozenset(name for name, keep in kept.items() if keep))
 
     try:
@@ -110,15 +110,16 @@ async def _purge(connection: Connection, operation: base.PurgeClusterDatabase) -
         raise InvalidRequest("purging the cluster database needs a support case")
 
     def purge(device: Expressway) -> None:
-        _root_of(device)
+        _root_of(connection, device)
         device.purge_cluster_database()
 
     await connection.exchange("clusterdb_destroy_and_purge_data.sh", purge)
 
 
-def _root_of(device: Expressway) -> None:
+def _root_of(connection: Connection, device: Expressway) -> None:
     if not device.accounts.root_ssh:
         raise NotSupported(f"{device.name} does not grant root over SSH")
+    connection.log_in_as_root(device)
 
 
 async def _collect(read: Callable[[], AsyncIterator[bytes]]) -> bytes:

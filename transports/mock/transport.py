@@ -53,6 +53,11 @@ class MockTransport:
         everything = frozenset(Capability)
         return everything if self._root else everything - _ROOT_ONLY
 
+    @property
+    def as_root(self) -> frozenset[Capability]:
+        """See `transports.base.UsesRoot`."""
+        return self.capabilities & _ROOT_ONLY
+
     async def read_status(self, path: Path) -> Node:
         """The status below the path; an empty root where there is nothing of that name."""
         return await self._connection.exchange(

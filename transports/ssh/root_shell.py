@@ -44,7 +44,8 @@ class RootShell:
         """A root shell for one operation. Errors as in `transports.ssh.connection.connect`."""
         if self._declined:
             raise AuthenticationFailed(
-                "the appliance declined the root password; not tried again with the same password"
+                "the appliance declined the root password; not tried again with the same password",
+                account=ROOT,
             )
         seconds = self._endpoint.limits.connect
         try:
@@ -57,9 +58,9 @@ class RootShell:
                 )
         except TimeoutError:
             raise Unreachable(f"no root session within {seconds:g} s") from None
-        except AuthenticationFailed:
+        except AuthenticationFailed as declined:
             self._declined = True
-            raise
+            raise AuthenticationFailed(str(declined), account=ROOT) from None
         try:
             yield OpenRootShell(connection)
         except (ConnectionError, asyncssh.Error):

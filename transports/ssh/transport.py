@@ -104,6 +104,11 @@ class SshTransport:
         """Administration; with a root shell also backup, upgrade, factory reset and purge."""
         return _ADMIN | _ROOT if self._options.root else _ADMIN
 
+    @property
+    def as_root(self) -> frozenset[Capability]:
+        """See `transports.base.UsesRoot`; with `tsh` the command line is root's as well."""
+        return self.capabilities if self._options.tsh else self.capabilities & _ROOT
+
     async def read_status(self, path: Path) -> Node:
         """The status below the path. Raises NotSupported where the appliance does not know it."""
         return await self._read("xStatus", path, replies.status)

@@ -28,7 +28,10 @@ class FleetAccess:
         endpoint = self.rehearsal.endpoint(peer_id)
         return (Access("mock", endpoint, peer_id, "credential-1", 1, rejected=False),)
 
-    async def mark_rejected(self, access: Access) -> None:
+    async def credential_rejected(self, access: Access, *, root: bool = False) -> bool:
+        return False
+
+    async def mark_rejected(self, access: Access, *, root: bool = False) -> None:
         raise AssertionError("the password is right")
 
 

@@ -292,8 +292,9 @@ async def test_a_wrong_root_password_is_sent_once(tmp_path):
     async with root_serving(tmp_path) as server:
         transport = rooted(server, password="wrong")
         for _ in range(3):
-            with pytest.raises(errors.AuthenticationFailed):
+            with pytest.raises(errors.AuthenticationFailed) as declined:
                 await transport.perform(PurgeClusterDatabase("SR 1"))
+            assert declined.value.account == "root"
         assert server.log_ins == ["root"]
 
 
