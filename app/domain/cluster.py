@@ -23,6 +23,12 @@ class Cluster:
     primary_id: str | None = None
 
     @property
+    def membership(self) -> str:
+        """Members in their order and the primary, in one line: what every plan relies on."""
+        members = ",".join(peer.id for peer in self.members) or "none"
+        return f"members {members}, primary {self.primary_id or 'none'}"
+
+    @property
     def primary(self) -> Peer | None:
         """The member whose configuration is replicated."""
         return next((peer for peer in self.members if peer.id == self.primary_id), None)

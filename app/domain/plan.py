@@ -71,7 +71,10 @@ class Plan:
     impact: tuple[Impact, ...]
     back_out: tuple[str, ...]
     fingerprint: Mapping[str, str]
-    """Peer id -> digest of the facts the plan relies on; a difference at start means drift."""
+    """Peer id -> digest of the facts the plan relies on; a difference at start means drift.
+
+    Under the cluster's id: `Cluster.membership` as the plan found it.
+    """
     created_at: datetime
     expires_at: datetime
     requested_by: str

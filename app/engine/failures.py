@@ -143,6 +143,15 @@ def unknown_kind(step: PlannedStep) -> StepFailure:
     )
 
 
+def drifted(then: str, now: str) -> StepFailure:
+    """The failure of a job whose cluster another job has changed since its plan was made."""
+    return StepFailure(
+        "plan-drifted",
+        f"The cluster has changed since the plan was made: {then}; now: {now}. Nothing was done.",
+        "Read a new plan of the procedure and start a new job.",
+    )
+
+
 def internal(step: PlannedStep | None) -> StepFailure:
     """The failure of a step in which our own code went wrong; the log has the place."""
     where = step.title if step is not None else "the job"

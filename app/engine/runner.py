@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.clock import Clock
-from app.domain.job import JobState
+from app.domain.job import JobState, StepFailure
 from app.engine import failures
 from app.engine.errors import EngineError, LeaseLost
 from app.engine.going import Going, Pacing
@@ -119,6 +119,9 @@ class Runner:
             flags=job.flags,
             wait=job.wait,
         )
+        failure = await self._drifted(job, tools)
+        if failure is not None:
+            return Leave(JobState.FAILED, failure=failure)
         for index, record in enumerate(job.steps):
             if record.state in OVER:
                 continue
@@ -129,3 +132,17 @@ class Runner:
             if leave is not None:
                 return leave
         return Leave(JobState.SUCCEEDED)
+
+    @staticmethod
+    async def _drifted(job: JobRecord, tools: Tools) -> StepFailure | None:
+        """Why a job that has begun no step must not begin: it waited while its cluster changed.
+
+        Only now does the job hold its cluster, so nobody changes it behind this look.
+        """
+        then = job.plan.fingerprint.get(job.cluster_id)
+        if then is None or job.cancel_requested:
+            return None
+        if any(step.started_at is not None or step.state in OVER for step in job.steps):
+            return None
+        now = (await tools.registry.cluster()).membership
+        return None if now == then else failures.drifted(then, now)

@@ -18,6 +18,18 @@ def differences(promised: StoredPlan, now: Drafted) -> tuple[Item, ...]:
     for peer_id in sorted({*before, *after}):
         if before.get(peer_id) == after.get(peer_id):
             continue
+        if peer_id == promised.plan.cluster_id:
+            items.append(
+                Item(
+                    code="members-changed",
+                    detail="members or primary of the cluster are not what the plan was made from",
+                    evidence={
+                        "then": before.get(peer_id, "absent"),
+                        "now": after.get(peer_id, "absent"),
+                    },
+                )
+            )
+            continue
         then = promised.observations.get(peer_id, {})
         view = now.views.get(peer_id)
         present = {} if view is None else facts(view)

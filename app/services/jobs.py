@@ -101,8 +101,15 @@ class JobsService:
             if found is not None:
                 return found
             # Locked before anything refers to it, so that it cannot be deleted until the job is.
-            if await tx.clusters.get(cluster_id, lock=True) is None:
+            registered = await tx.clusters.get(cluster_id, lock=True)
+            if registered is None:
                 raise not_found("cluster", cluster_id)
+            if plan.fingerprint.get(cluster_id) != registered.cluster.membership:
+                raise Problem(
+                    "plan-drifted",
+                    "the members of the cluster changed while the peers were observed",
+                    cluster_id=cluster_id,
+                )
             if promised is None:
                 await tx.plans.add(drafted.stored)
             job = NewJob(

@@ -111,7 +111,7 @@ class PlanningService:
             findings=draft.findings,
             impact=draft.impact,
             back_out=draft.back_out,
-            fingerprint=dict(draft.relies_on),
+            fingerprint={**draft.relies_on, cluster_id: situation.cluster.membership},
             created_at=now,
             expires_at=now + self.lifetime,
             requested_by=by.id,

@@ -245,6 +245,35 @@ async def test_a_cluster_that_changed_since_the_plan_was_read_is_left_alone(
     assert (await world.client.get("/v1/jobs")).json()["items"] == []
 
 
+async def test_a_job_does_not_begin_where_the_members_changed_while_it_was_drafted(
+    world: World, cluster: Any, peer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = type(world.appliances).observe
+
+    async def observe(self: Any, peer_id: str) -> Any:
+        async with world.parts.store.transaction() as tx:
+            await tx.clusters.record_members(cluster["id"], [peer["id"]], peer["id"])
+        return await answer(self, peer_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.appliances), "observe", observe)
+        is_problem(await world.start(cluster, "k1", peer_id=peer["id"]), 409, "plan-drifted")
+    assert (await world.client.get("/v1/jobs")).json()["items"] == []
+    assert (await world.start(cluster, "k1", peer_id=peer["id"])).status_code == 202
+
+
+async def test_a_plan_read_before_the_members_changed_is_not_started(
+    world: World, cluster: Any, peer: Any
+) -> None:
+    plan = (await world.plan(cluster, peer_id=peer["id"])).json()
+    async with world.parts.store.transaction() as tx:
+        await tx.clusters.record_members(cluster["id"], [peer["id"]], peer["id"])
+    answer = await world.start(cluster, "k1", peer_id=peer["id"], plan_digest=plan["digest"])
+    (error,) = is_problem(answer, 409, "plan-drifted")["errors"]
+    assert error["code"] == "members-changed"
+    assert error["evidence"]["now"] == f"members {peer['id']}, primary {peer['id']}"
+
+
 async def test_blockers_forbid_starting_and_say_what_to_do(
     world: World, cluster: Any, peer: Any, seen: Any
 ) -> None:

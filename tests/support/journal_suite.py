@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
+from app.domain.cluster import Cluster
 from app.domain.job import JobState, StepFailure, StepState, WaitReason
+from app.domain.peer import Peer
+from app.engine.clock import SystemClock
 from app.engine.errors import (
     ClusterBusy,
     IllegalTransition,
@@ -17,12 +23,25 @@ from app.engine.errors import (
     NoSuchJob,
     PeerBusy,
 )
-from app.engine.records import STEP_PROGRESS, JobFilter, Leave, NewEvent, Wait
+from app.engine.ports import Tools
+from app.engine.records import STEP_PROGRESS, JobFilter, JobRecord, Leave, NewEvent, Wait
+from app.engine.runner import Runner
+from app.procedures.base import Handler, Look, StepContext
 from tests.support.engine_bench import new_job, statement, step
 from tests.support.journals import Place, stale
 
 GATE = step("gate", "attest", attestation="firewall-open")
 FAILURE = StepFailure("not-verified", "not there", "look", ("ADD-J-22",))
+
+
+@dataclass
+class Registered:
+    """The part of the registry that a job looks at before its first step."""
+
+    present: Cluster
+
+    async def cluster(self) -> Cluster:
+        return self.present
 
 
 class JournalSuite:
@@ -105,6 +124,45 @@ class JournalSuite:
         assert not (await place.journal.load("job-3")).holds
         await place.claim("job-2")
         assert await place.types("job-2") == ["job.queued", "job.queued", "job.started"]
+
+    @pytest.mark.parametrize("changed", [True, False])
+    async def test_a_job_in_line_does_not_begin_on_a_cluster_that_changed_meanwhile(
+        self, place: Place, changed: bool
+    ) -> None:
+        before = Cluster("cluster-1", "c.example.com", (Peer("peer-1", "exp1", "10.0.1.11"),))
+        now = replace(before, primary_id="peer-1") if changed else before
+        behind = new_job(step("a", kind="wait"), job_id="job-2")
+        relied = {**behind.plan.fingerprint, "cluster-1": before.membership}
+        await place.create(new_job(step("a")))
+        await place.create(
+            replace(behind, plan=replace(behind.plan, fingerprint=relied)), queue=True
+        )
+        await place.journal.request_cancel("job-1", by="Ann")
+        looked = []
+
+        async def look(context: StepContext) -> Look:
+            looked.append(context.step.key)
+            return Look(met=True)
+
+        @asynccontextmanager
+        async def equip(job: JobRecord) -> AsyncIterator[Tools]:
+            nothing = cast("Any", None)
+            registry = cast("Any", Registered(now))
+            yield Tools(appliances=nothing, registry=registry, backups=nothing)
+
+        handlers = {"wait": Handler("wait", look)}
+        await Runner(place.journal, handlers, equip, SystemClock(), "w").advance("job-2")
+        job = await place.journal.load("job-2")
+        if not changed:
+            assert (job.state, looked) == (JobState.SUCCEEDED, ["a"])
+            return
+        assert (job.state, looked) == (JobState.FAILED, [])
+        assert job.failure is not None
+        assert job.failure.code == "plan-drifted"
+        assert "primary none; now: members peer-1, primary peer-1" in job.failure.message
+        assert "new plan" in job.failure.remedy
+        assert [s.state for s in job.steps] == [StepState.PENDING]
+        assert not job.holds
 
     async def test_a_job_is_claimed_once(self, place: Place) -> None:
         await place.create(new_job(step("a")))
