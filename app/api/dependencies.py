@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -117,12 +116,13 @@ async def once(request: Request, idempotency_key: KeyHeader = None) -> Once | No
             "idempotency-key-required", "the Idempotency-Key is not 1 to 128 visible characters"
         )
     principal: Principal = request.state.principal
+    digest = services(request).request_digest
     return Once(
         principal=principal.id,
         method=request.method,
         path=request.url.path,
         key=key,
-        payload_digest=_digest(await request.body(), request.url.query),
+        payload_digest=digest(_same(await request.body(), request.url.query)),
     )
 
 
@@ -170,8 +170,8 @@ def from_cursor(cursor: str | None) -> str | None:
     return last_id
 
 
-def _digest(body: bytes, query: str) -> str:
+def _same(body: bytes, query: str) -> bytes:
     # The same JSON written with other blanks or another order of keys is the same request.
     with contextlib.suppress(ValueError):
         body = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
-    return hashlib.sha256(query.encode() + b"\n" + body).hexdigest()
+    return query.encode() + b"\n" + body

@@ -88,6 +88,13 @@ class Vault:
         """A keyed digest by which equal secrets are recognised; useless without the key file."""
         return hmac.new(self._fingerprint_key, plain, hashlib.sha256).hexdigest()[:16]
 
+    def request_digest(self, body: bytes) -> str:
+        """A keyed digest of a request that may hold a secret: equal requests are recognised by it.
+
+        Keyed, because a plain one would let a reader of the database try passwords against it.
+        """
+        return hmac.new(self._fingerprint_key, b"request\n" + body, hashlib.sha256).hexdigest()
+
     def _wrapped(self, data_key: bytes, context: str) -> bytes:
         key_id = self._newest.encode()
         nonce = os.urandom(_NONCE)

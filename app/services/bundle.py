@@ -56,6 +56,8 @@ class Services:
     keys: KeysService
     images: Images
     store: Store
+    request_digest: Callable[[bytes], str]
+    """Recognises a repeated request; see Vault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +170,5 @@ def join(parts: Parts, settings: Settings) -> Services:
         keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         images=parts.images,
         store=parts.store,
+        request_digest=parts.vault.request_digest,
     )

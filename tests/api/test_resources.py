@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
+from app.security.vault import Vault
+from app.storage.database import plain_url
 from tests.api.conftest import HOST_KEY, PASSWORD, World, peer_body
 from tests.api.test_conventions import is_problem
 from transports.base import Capability, Endpoint
@@ -359,6 +364,25 @@ async def test_a_request_that_failed_does_not_use_up_its_key(world: World) -> No
     assert (
         await world.client.post("/v1/clusters", json={"name": "free.example.com"}, headers=headers)
     ).status_code == 201
+
+
+async def test_what_is_kept_of_a_request_gives_no_way_to_try_passwords(
+    world: World, database_url: str
+) -> None:
+    body = {"name": "admin", "username": "admin", "secret": PASSWORD}
+    for _ in range(2):
+        answer = await world.client.post(
+            "/v1/credentials", json=body, headers={"Idempotency-Key": "k1"}
+        )
+        assert answer.status_code == 201
+    async with await psycopg.AsyncConnection.connect(plain_url(database_url)) as connection:
+        rows = await (await connection.execute("select payload_digest from idempotency")).fetchall()
+    text = json.dumps(body, sort_keys=True).encode()
+    assert len(rows) == 1
+    assert rows[0][0] != hashlib.sha256(b"\n" + text).hexdigest()
+    assert rows[0][0] == world.parts.vault.request_digest(b"\n" + text)
+    other_keys = Vault({"k9": bytes(range(32))})
+    assert rows[0][0] != other_keys.request_digest(b"\n" + text)
 
 
 async def test_a_key_is_forgotten_after_seven_days(world: World) -> None:
