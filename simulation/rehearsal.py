@@ -159,11 +159,14 @@ class MemoryRegistry:
 
 
 class Rehearsal:
-    """Runs procedures on a fleet. `peers` are the fleet's appliances by name, which is their id."""
+    """Runs procedures on a fleet. `peers` are the fleet's appliances by name, which is their id.
 
-    def __init__(self, scenario: Mapping[str, Any] | None = None) -> None:
-        self.clock = LoopClock()
-        self.fleet = Fleet.from_scenario(scenario or {})
+    `pace` is the appliance seconds in one second of the loop, for fleet and engine alike.
+    """
+
+    def __init__(self, scenario: Mapping[str, Any] | None = None, pace: float = 1.0) -> None:
+        self.clock = LoopClock(pace)
+        self.fleet = Fleet.from_scenario({"rate": pace, **(scenario or {})})
         self.witness = Witness(self.fleet)
         mock.register("rehearsal", self.fleet)
         self.peers = {e.name: Peer(e.name, e.name, e.address) for e in self.fleet}

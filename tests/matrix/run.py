@@ -41,7 +41,7 @@ def clean(rehearsed: Rehearsed) -> tuple[Result, list[Blow]]:
 
     async def story() -> tuple[Result, list[Blow]]:
         stage = Stage(rehearsed)
-        result = await _story(stage, None)
+        result = await play(stage, None)
         job = await stage.journal.load(stage.job_id)
         keys = [step.key for step in job.plan.steps]
         return result, list(blows(stage.calls, frozenset(stage.acted), keys))
@@ -51,10 +51,11 @@ def clean(rehearsed: Rehearsed) -> tuple[Result, list[Blow]]:
 
 def struck(rehearsed: Rehearsed, blow: Blow) -> Result:
     """The run with one blow."""
-    return run(_story(Stage(rehearsed, blow), blow))
+    return run(play(Stage(rehearsed, blow), blow))
 
 
-async def _story(stage: Stage, blow: Blow | None) -> Result:
+async def play(stage: Stage, blow: Blow | None) -> Result:
+    """Plan, start and see to the end; then what the peers and the witness say."""
     rehearsed = stage.rehearsed
     await stage.set_out()
     stage.job_id = f"job-{rehearsed.procedure}"

@@ -64,7 +64,7 @@ class Seen:
 class Stage(Rehearsal):
     """One run of one rehearsed procedure, with at most one blow."""
 
-    def __init__(self, rehearsed: Rehearsed, blow: Blow | None = None) -> None:
+    def __init__(self, rehearsed: Rehearsed, blow: Blow | None = None, pace: float = 1.0) -> None:
         self.calls: list[Call] = []
         self.acted: set[str] = set()
         self.blow = blow
@@ -73,7 +73,7 @@ class Stage(Rehearsal):
         self._at: tuple[str, str, Phase] | None = None
         self._visits: dict[tuple[str, Phase], int] = {}
         self._number = 0
-        super().__init__(rehearsed.scenario)
+        super().__init__(rehearsed.scenario, pace)
         self.rehearsed = rehearsed
         for file, version in rehearsed.images.items():
             self.images.files[file] = image(version)
@@ -99,7 +99,11 @@ class Stage(Rehearsal):
 
     async def _back_up_earlier(self, name: str) -> None:
         async def produce(write: Callable[[bytes], Awaitable[None]]) -> dict[str, Any]:
-            made = await self.appliance(name).back_up(write)
+            appliance = self.appliance(name)
+            try:
+                made = await appliance.back_up(write)
+            finally:
+                await appliance.close()
             return {"file_name": made.file_name, "size": made.size, "sha256": made.sha256}
 
         store = self.backups.setdefault(EARLIER_JOB, MemoryBackups(self.backups))
@@ -230,7 +234,12 @@ class Stage(Rehearsal):
             device.gain_power()
         stays_off = self.blow.peer in self.rehearsed.off
         if self.blow.kind is Kind.PEER_LOST and device is not None and not stays_off:
+            # Nobody lets a peer with an old idea of the primary serve for long: it is brought back
+            # in order to retry, and the retry begins as soon as it answers (CHM-02).
             device.gain_power()
+            while not device.up:
+                await self.fleet.clock.sleep(10.0)
+            return
         await self.fleet.clock.sleep(900.0)
 
     async def carry(self, until: Callable[[], Awaitable[bool]], tries: int = 20) -> None:
