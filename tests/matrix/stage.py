@@ -234,12 +234,7 @@ class Stage(Rehearsal):
             device.gain_power()
         stays_off = self.blow.peer in self.rehearsed.off
         if self.blow.kind is Kind.PEER_LOST and device is not None and not stays_off:
-            # Nobody lets a peer with an old idea of the primary serve for long: it is brought back
-            # in order to retry, and the retry begins as soon as it answers (CHM-02).
             device.gain_power()
-            while not device.up:
-                await self.fleet.clock.sleep(10.0)
-            return
         await self.fleet.clock.sleep(900.0)
 
     async def carry(self, until: Callable[[], Awaitable[bool]], tries: int = 20) -> None:
