@@ -141,3 +141,37 @@ def test_a_restart_is_refused_while_another_member_is_down():
         return job.state, job.failure.code if job.failure else ""
 
     assert run(story()) == (JobState.FAILED, "another-peer-down")
+
+
+def test_a_restart_by_hand_does_not_pass_for_the_one_the_job_sends():
+    async def story() -> int:
+        rehearsal = Rehearsal()
+        await rehearsal.build_cluster(2)
+        job = await rehearsal.start("add-peer", peer_id="exp3")
+        rehearsal.when_step_starts("restart-exp3", rehearsal.fleet["exp2"].lose_power)
+        await rehearsal.wakeups.until_idle()
+        rehearsal.fleet["exp2"].gain_power()
+        rehearsal.fleet["exp3"].restart(reboot=False)
+        await rehearsal.fleet.clock.sleep(900)
+        await rehearsal.journal.retry(job.id, by="tester")
+        await rehearsal.wakeups.until_idle()
+        job = await rehearsal.journal.load(job.id)
+        assert job.state is JobState.SUCCEEDED, job.failure
+        assert rehearsal.witness.violations == []
+        return int(next(s for s in job.steps if s.key == "restart-exp3").seen["uptime"])
+
+    assert run(story()) < 300
+
+
+def test_a_peer_that_has_calls_again_is_not_reset():
+    async def story() -> tuple[JobState, str]:
+        rehearsal = Rehearsal()
+        await rehearsal.build_cluster(1)
+        job = await rehearsal.start("add-peer", peer_id="exp2")
+        device = rehearsal.fleet["exp2"]
+        rehearsal.when_step_starts("defaults-exp2", lambda: device.calls.start(1e6))
+        await rehearsal.wakeups.until_idle()
+        job = await rehearsal.journal.load(job.id)
+        return job.state, job.failure.code if job.failure else ""
+
+    assert run(story()) == (JobState.FAILED, "calls-left")
