@@ -32,6 +32,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
         async with service.appliances.sessions() as sessions:
             registry = ClusterRegistry(
                 cluster_id=job.cluster_id,
+                lease=job.lease,
                 store=service.store,
                 vault=service.vault,
                 redactor=service.redactor,
@@ -48,7 +49,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
                     failure = StepFailure(problem.code, problem.detail, remedy)
                     raise StepFailed(failure) from problem
 
-            yield Tools(appliance, registry, service.backups.of(job.id), service.images)
+            yield Tools(appliance, registry, service.backups.of(job.id, job.lease), service.images)
 
     watching = asyncio.create_task(service.services.watching.run(), name="watching")
     try:

@@ -94,6 +94,10 @@ class MemoryJournal:
         holders = (job.id for job in self._jobs.values() if job.holds and peer_id in job.peers)
         return next(holders, None)
 
+    async def demand(self, lease: Lease) -> None:
+        """See JobDesk."""
+        self._owned(lease)
+
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """See JobDesk."""
         self._job(job_id)

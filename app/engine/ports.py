@@ -81,6 +81,12 @@ class JobDesk(Protocol):
     async def holder_of(self, peer_id: str) -> str | None:
         """The job that holds that peer; nobody else takes it until the transaction ends."""
 
+    async def demand(self, lease: Lease) -> None:
+        """Keep the lease good until the transaction ends, for a write beside the journal.
+
+        Raises LeaseLost where it is no longer good.
+        """
+
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """Events with a number greater than `after`, in order. Raises NoSuchJob."""
 

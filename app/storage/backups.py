@@ -21,9 +21,11 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from app.domain.job import StepFailure
 from app.engine.errors import JournalDown
 from app.engine.ports import Seal
+from app.engine.records import Lease
 from app.procedures.base import StepFailed
 from app.services.records import Backup
 from app.storage.database import Connection, Pool
+from app.storage.fence import demand
 
 PIECE = 256 * 1024
 """Bytes of one sealed piece."""
@@ -93,9 +95,9 @@ class BackupArchive:
         self._seal = seal
         self._largest = largest
 
-    def of(self, job_id: str) -> BackupsOfJob:
-        """The store of one job's steps."""
-        return BackupsOfJob(self, job_id)
+    def of(self, job_id: str, lease: Lease | None = None) -> BackupsOfJob:
+        """The store of one job's steps. With `lease`, nothing is stored once that is lost."""
+        return BackupsOfJob(self, job_id, lease)
 
     async def of_job(self, job_id: str) -> Sequence[Backup]:
         """The finished backups of a job, in the order they were taken."""
@@ -128,10 +130,20 @@ class BackupArchive:
             raise BackupBroken(f"backup {backup_id} is damaged: its digest does not fit")
         yield held
 
-    async def receive(self, job_id: str, step_key: str, peer_id: str, produce: Produce) -> None:
-        """Store what `produce` writes; in place of an earlier one of the step."""
+    async def receive(
+        self,
+        job_id: str,
+        step_key: str,
+        peer_id: str,
+        produce: Produce,
+        lease: Lease | None = None,
+    ) -> None:
+        """Store what `produce` writes; in place of an earlier one of the step.
+
+        Raises LeaseLost, and stores nothing more, once `lease` is no longer good.
+        """
         backup_id = f"backup-{secrets.token_hex(12)}"
-        async with self.connection() as connection, connection.transaction():
+        async with self._writing(lease) as connection:
             await connection.execute(
                 "delete from backup where job_id = %s and step_key = %s and finished_at is null",
                 [job_id, step_key],
@@ -144,7 +156,7 @@ class BackupArchive:
 
         async def keep(seq: int, piece: bytes) -> None:
             sealed = self._seal.seal(piece, place(backup_id, seq))
-            async with self.connection() as connection:
+            async with self._writing(lease) as connection:
                 await connection.execute(
                     "insert into backup_chunk (backup_id, seq, sealed) values (%s, %s, %s)",
                     [backup_id, seq, sealed],
@@ -153,7 +165,7 @@ class BackupArchive:
         intake = Intake(keep, self._largest)
         receipt = await produce(intake.write)
         digest = await intake.finish(receipt)
-        async with self.connection() as connection, connection.transaction():
+        async with self._writing(lease) as connection:
             await connection.execute(
                 "delete from backup where job_id = %s and step_key = %s and id <> %s",
                 [job_id, step_key, backup_id],
@@ -169,6 +181,13 @@ class BackupArchive:
         statement = f"{_FINISHED} and {where} order by finished_at, id"
         async with self.connection() as connection:
             return await (await connection.execute(statement.encode(), values)).fetchall()
+
+    @asynccontextmanager
+    async def _writing(self, lease: Lease | None) -> AsyncIterator[Connection]:
+        async with self.connection() as connection, connection.transaction():
+            if lease is not None:
+                await demand(connection, lease)
+            yield connection
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -188,9 +207,10 @@ class BackupArchive:
 class BackupsOfJob:
     """Implements `app.procedures.base.BackupStore` for one job."""
 
-    def __init__(self, backups: BackupArchive, job_id: str) -> None:
+    def __init__(self, backups: BackupArchive, job_id: str, lease: Lease | None) -> None:
         self._backups = backups
         self._job_id = job_id
+        self._lease = lease
 
     async def taken(self, step_key: str) -> Mapping[str, Any] | None:
         """The receipt of that step's finished backup, or None."""
@@ -211,7 +231,7 @@ class BackupsOfJob:
 
     async def receive(self, step_key: str, peer_id: str, produce: Produce) -> None:
         """Store what `produce` writes; kept only when its receipt agrees."""
-        await self._backups.receive(self._job_id, step_key, peer_id, produce)
+        await self._backups.receive(self._job_id, step_key, peer_id, produce, self._lease)
 
     async def find(self, backup_id: str) -> Mapping[str, Any] | None:
         """The receipt and peer of a finished backup of any job, or None."""

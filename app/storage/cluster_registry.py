@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
 from app.domain.peer import Peer
+from app.engine.records import Lease
 from app.security.redaction import Redactor
 from app.security.vault import Vault
 from app.services.ports import NewId, Store, Transaction
@@ -24,9 +26,13 @@ async def _nobody(_: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ClusterRegistry:
-    """The registry as the job of one cluster sees it. Every call is its own transaction."""
+    """The registry as the job of one cluster sees it. Every call is its own transaction.
+
+    What writes raises LeaseLost, and writes nothing, where `lease` is no longer good.
+    """
 
     cluster_id: str
+    lease: Lease
     store: Store
     vault: Vault
     redactor: Redactor
@@ -51,9 +57,15 @@ class ClusterRegistry:
             raise LookupError(f"peer {peer_id} is not registered")
         return registered.peer
 
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Transaction]:
+        async with self.store.transaction() as tx:
+            await tx.jobs.demand(self.lease)
+            yield tx
+
     async def pre_shared_key(self) -> str:
         """The cluster's pre-shared key; made, sealed and attached where there is none yet."""
-        async with self.store.transaction() as tx:
+        async with self._writing() as tx:
             # The lock keeps two steps from making two keys.
             registered = await tx.clusters.get(self.cluster_id, lock=True)
             if registered is None:
@@ -80,7 +92,7 @@ class ClusterRegistry:
 
     async def renew_pre_shared_key(self, instead_of: str | None) -> None:
         """A new key in a credential of its own, unless the key is no longer `instead_of`."""
-        async with self.store.transaction() as tx:
+        async with self._writing() as tx:
             registered = await tx.clusters.get(self.cluster_id, lock=True)
             if registered is None:
                 raise LookupError(f"cluster {self.cluster_id} is not registered")
@@ -112,7 +124,7 @@ class ClusterRegistry:
 
     async def record_members(self, members: tuple[str, ...], primary_id: str | None) -> None:
         """Record who is in the cluster, in the order of the peer list."""
-        async with self.store.transaction() as tx:
+        async with self._writing() as tx:
             await tx.clusters.record_members(self.cluster_id, members, primary_id)
 
     async def record_address(self, peer_id: str, address: str) -> None:
@@ -121,7 +133,7 @@ class ClusterRegistry:
         Endpoints at another host than the old address (a jump host, a name) stay as they are.
         Raises LookupError where the peer is gone.
         """
-        async with self.store.transaction() as tx:
+        async with self._writing() as tx:
             registered = await tx.peers.get(peer_id, lock=True)
             if registered is None:
                 raise LookupError(f"peer {peer_id} is not registered")

@@ -20,10 +20,11 @@ from app.domain.job import Attestation, Event
 from app.engine import transitions
 from app.engine.errors import ClusterBusy, Held, NoSuchJob, PeerBusy
 from app.engine.memory import read_cursor, write_cursor
-from app.engine.records import UNENDED, JobFilter, JobRecord, NewJob, Page
+from app.engine.records import UNENDED, JobFilter, JobRecord, Lease, NewJob, Page
 from app.engine.transitions import Change
 from app.services.plan_document import to_json
 from app.storage import job_rows
+from app.storage.fence import demand
 
 Enqueue = Callable[[AsyncConnection[Any], str, dt.datetime], Awaitable[None]]
 """Puts a wake-up of a job into the queue, in the connection's transaction."""
@@ -115,6 +116,10 @@ class ConnectionDesk:
         await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
         found = await self._all(_PEER_HOLDER, peers=[peer_id], id="")
         return found[0]["job_id"] if found else None
+
+    async def demand(self, lease: Lease) -> None:
+        """See JobDesk."""
+        await demand(self._connection, lease)
 
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """See JobDesk."""

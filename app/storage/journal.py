@@ -150,6 +150,11 @@ class PostgresJournal:
         async with self.desk() as desk:
             return await desk.holder_of(peer_id)
 
+    async def demand(self, lease: Lease) -> None:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            await desk.demand(lease)
+
     async def events(self, job_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """See JobDesk."""
         async with self.desk() as desk:

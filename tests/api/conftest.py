@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import httpx
 import psycopg
@@ -24,6 +24,7 @@ from app.domain.finding import Finding, Severity
 from app.domain.observation import NotObserved, View
 from app.domain.plan import PlannedStep, Stage
 from app.domain.procedure import Draft, Situation
+from app.engine import transitions
 from app.engine.clock import SystemClock
 from app.observability.logs import set_up
 from app.procedures.base import Param, Procedure
@@ -33,13 +34,17 @@ from app.security.redaction import Redactor
 from app.security.vault import load_vault
 from app.services.bundle import Parts, Services, join
 from app.services.identifiers import Identifiers
+from app.services.records import StoredPlan
 from app.settings import Settings
+from app.storage.cluster_registry import ClusterRegistry
 from app.storage.database import plain_url, resource_engine
 from app.storage.desk import ConnectionDesk
 from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
 from app.storage.watches import PostgresWatches
 from tests.support import postgres
+from tests.support.engine_bench import new_job
+from tests.support.engine_bench import step as planned
 from transports import registry
 from transports.errors import Unreachable
 
@@ -258,6 +263,34 @@ class World:
         answer = await self.client.post("/v1/clusters", json={"name": name})
         assert answer.status_code == 201, answer.text
         return answer.json()
+
+    async def registry(self, cluster: Any, moved: Any = None) -> ClusterRegistry:
+        """The registry as a job of that cluster sees it whose worker has just claimed it."""
+        new = new_job(planned("a"), job_id=f"job-of-{cluster['id']}", cluster=cluster["id"])
+        async with self.parts.store.transaction() as tx:
+            await tx.plans.add(StoredPlan(new.plan, {}))
+            job = await tx.jobs.create(new)
+            desk = cast("ConnectionDesk", tx.jobs)
+            job = await desk.apply(job, transitions.claimed(job, "worker-1", job.created_at))
+        parts = self.parts
+        more = {} if moved is None else {"moved": moved}
+        return ClusterRegistry(
+            cluster["id"],
+            job.lease,
+            parts.store,
+            parts.vault,
+            parts.redactor,
+            parts.clock,
+            parts.new_id,
+            **more,
+        )
+
+    async def lose_lease(self, registry: ClusterRegistry) -> None:
+        """Another worker takes that job over."""
+        async with self.parts.store.transaction() as tx:
+            desk = cast("ConnectionDesk", tx.jobs)
+            job, now = await desk.locked(registry.lease.job_id)
+            await desk.apply(job, transitions.reclaimed(job, now))
 
     async def start(self, cluster: Any, key: str, **body: Any) -> httpx.Response:
         path = f"/v1/clusters/{cluster['id']}/procedures/name-peer"

@@ -1,6 +1,5 @@
 """A peer whose LAN 1 address a job has changed: the registry and every session follow it."""
 
-from app.storage.cluster_registry import ClusterRegistry
 from tests.api.conftest import World, peer_body
 from transports.mock.forms.certificate import self_signed
 
@@ -10,21 +9,12 @@ async def test_a_new_address_is_recorded_and_only_endpoints_at_the_old_one_follo
 ) -> None:
     peer = await world.peer()
     cluster = await world.cluster()
-    parts = world.parts
     told: list[str] = []
 
     async def moved(peer_id: str) -> None:
         told.append(peer_id)
 
-    registry = ClusterRegistry(
-        cluster["id"],
-        parts.store,
-        parts.vault,
-        parts.redactor,
-        parts.clock,
-        parts.new_id,
-        moved,
-    )
+    registry = await world.registry(cluster, moved)
     body = peer_body(peer["endpoints"][0]["credential_id"])
     second = {**body["endpoints"][0], "transport": "http", "host": "198.51.100.99", "port": 443}
     body["endpoints"].append(

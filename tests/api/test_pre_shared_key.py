@@ -2,16 +2,13 @@
 
 import asyncio
 
-from app.storage.cluster_registry import ClusterRegistry
 from tests.api.conftest import World
 
 
 async def test_a_key_is_renewed_once_and_the_old_credential_stays(world: World) -> None:
     cluster = await world.cluster()
     parts = world.parts
-    registry = ClusterRegistry(
-        cluster["id"], parts.store, parts.vault, parts.redactor, parts.clock, parts.new_id
-    )
+    registry = await world.registry(cluster)
     assert await registry.pre_shared_key_id() is None
     first = await registry.pre_shared_key()
     old = await registry.pre_shared_key_id()

@@ -438,13 +438,9 @@ async def test_a_cluster_gets_one_random_pre_shared_key_that_only_the_vault_know
 ) -> None:
     import asyncio
 
-    from app.storage.cluster_registry import ClusterRegistry
-
     cluster = await world.cluster()
     parts = world.parts
-    registry = ClusterRegistry(
-        cluster["id"], parts.store, parts.vault, parts.redactor, parts.clock, parts.new_id
-    )
+    registry = await world.registry(cluster)
     keys = await asyncio.gather(*(registry.pre_shared_key() for _ in range(5)))
     assert len(set(keys)) == 1
     assert len(keys[0]) >= 43

@@ -225,6 +225,16 @@ class JournalSuite:
         assert (await place.journal.load("job-1")).steps[0].state is StepState.PENDING
         assert (await place.events())[: len(before)] == before
 
+    async def test_a_lease_can_be_demanded_for_a_write_beside_the_journal(
+        self, place: Place
+    ) -> None:
+        await place.create(new_job(step("a")))
+        job = await place.claim()
+        await place.journal.demand(job.lease)
+        await place.journal.reclaim("job-1")
+        with pytest.raises(LeaseLost):
+            await place.journal.demand(job.lease)
+
     async def test_a_waiting_job_counts_as_waiting_until_it_goes_on(self, place: Place) -> None:
         await place.create(new_job(step("a")))
         job = await place.claim()

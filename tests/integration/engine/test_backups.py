@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, cast
 
 import pytest
 
+from app.engine.errors import LeaseLost
 from app.security.vault import Vault, VaultError
-from app.storage.backups import BackupArchive, BackupBroken
+from app.storage.backups import PIECE, BackupArchive, BackupBroken
 from app.storage.database import journal_pool
+from app.storage.engine import open_engine
 from tests.support.archive_suite import CONTENT, Archive, ArchiveSuite, produce
 from tests.support.engine_bench import new_job, step
 from tests.support.journals import postgres_place
@@ -57,3 +60,27 @@ class TestBackupArchive(ArchiveSuite):
             await connection.execute(harm.encode())
         with pytest.raises(error):
             [piece async for piece in archive.read(backup.id)]
+
+    async def test_a_worker_that_lost_its_lease_in_mid_backup_stores_nothing(
+        self, archive: Archive, database_url: str
+    ) -> None:
+        async with open_engine(database_url) as engine:
+            job = await engine.journal.claim("job-1", "worker-1")
+            assert job is not None
+
+            async def loses_it(write: Callable[[bytes], Awaitable[None]]) -> Mapping[str, Any]:
+                await write(CONTENT[:PIECE])
+                await engine.journal.reclaim("job-1")
+                await write(CONTENT[PIECE:])
+                return {}
+
+            store = cast("BackupArchive", archive).of("job-1", job.lease)
+            with pytest.raises(LeaseLost):
+                await store.receive("backup-1", "peer-1", loses_it)
+            assert await store.taken("backup-1") is None
+            async with engine.pool.connection() as connection:
+                kept = await connection.execute("select from backup_chunk")
+                assert kept.rowcount == 1
+            with pytest.raises(LeaseLost):
+                await store.receive("backup-1", "peer-1", produce(CONTENT))
+            assert not await store.of_peer("peer-1")
