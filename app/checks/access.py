@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.appliance.profiles import profile_for
-from app.checks.findings import blocker, warning
+from app.checks.findings import blocker, unknown, warning
 from app.domain.finding import Finding
 from app.domain.observation import NotObserved, Observation, View
 
@@ -47,7 +47,16 @@ def local_login(seen: Observation) -> Iterator[Finding]:
 
     Reading the peer proved the stored password; it is a local one where LDAP log-in is off.
     """
-    if seen.ldap_login:
+    if seen.ldap_login is None:
+        yield unknown(
+            "local-login",
+            f"{seen.label} does not say where its administrators log in.",
+            f"`Login Source Admin` of {seen.label} is LocalOnly, or its local admin password is at"
+            " hand.",
+            "ADD-J-04 ADD-J-05",
+            peer_id=seen.peer_id,
+        )
+    elif seen.ldap_login:
         yield warning(
             "ldap-login-in-use",
             f"{seen.label} authenticates administrators against LDAP; the reset removes that.",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from app.checks import access, dns, equality, licences, membership, naming, network, standing
+from app.checks import access, dns, equality, licences, membership, naming, network, paths, standing
 from app.checks.check import Check, Concern, OnCluster, OnPeer, Subject
 from app.domain.finding import Finding, Severity
 from app.domain.observation import Observation
+
+DATABASE = "cluster-database-not-active"
 
 
 def _peer(
@@ -68,22 +70,18 @@ def _pairwise(
     return run
 
 
-def _only(code: str, found: Iterable[Finding]) -> Iterable[Finding]:
-    return [finding for finding in found if finding.code == code]
-
-
-def _routes(subject: Subject) -> Iterable[Finding]:
-    found = network.routing(subject.everyone, subject.situation.round_trips)
-    return [finding for finding in found if finding.code != "firewall-open"]
+def _agreement(subject: Subject) -> Iterable[Finding]:
+    return membership.members_agree(subject.situation.cluster, subject.situation.views)
 
 
 def _listed(subject: Subject, seen: Observation) -> Iterable[Finding]:
+    """Of the registered Expressways; a plan has a gate for those that are not registered."""
+    s = subject.situation
+    found = membership.not_listed_elsewhere(subject.peer(seen.peer_id), s.views, subject.members)
+    others = [peer for i, peer in s.peers.items() if i not in {seen.peer_id, *subject.members}]
     return [
-        finding
-        for finding in membership.not_listed_elsewhere(
-            subject.peer(seen.peer_id), subject.situation.views, subject.members
-        )
-        if finding.severity is not Severity.UNKNOWN
+        *(finding for finding in found if finding.severity is not Severity.UNKNOWN),
+        *membership.unregistered_or_silent(others, s.views),
     ]
 
 
@@ -111,11 +109,14 @@ CHECKS: tuple[Check, ...] = (
          f"{dns.EVERYTHING} SRV-27 SRV-30", lambda s: dns.dns_records(s.situation, s.everyone)),
     _all("different-addresses", "No address is used twice, IPv4 or IPv6", "PRE-06 PRE-07",
          _pairwise(network.different_addresses)),
-    _all("round-trips", "Peers reach each other directly within 30 ms, without NAT",
-         "PRE-08 PRE-09 PRE-10 NET-10", _routes),
+    _all("round-trips", "The round trip between every pair is 30 ms at most", "PRE-08",
+         lambda s: paths.round_trips(s.everyone, s.situation.round_trips)),
+    _all("direct-routing", "Peers reach each other directly, without NAT",
+         "PRE-09 PRE-10 NET-10",
+         lambda s: paths.direct(s.everyone, s.situation.round_trips)),
     _all("firewalls", "Firewalls let the cluster's traffic through",
          "PRE-11 NET-01 NET-02 NET-03 NET-04 NET-05 NET-06 NET-07",
-         lambda s: _only("firewall-open", network.routing(s.everyone, {})), needs_all=False),
+         lambda s: paths.firewalls() if len(s.ids) > 1 else (), needs_all=False),
     _peer("no-nat-on-lan-1", "Static NAT is off on LAN 1", "PRE-10 NEW-M-40 ADD-M-09 ALM-41",
           _seen(network.no_nat_on_lan_1)),
     _all("lan-1-in-peer-lists", "Peer lists name LAN 1 addresses", "NEW-M-39 ADD-M-08 ALM-39",
@@ -150,10 +151,14 @@ CHECKS: tuple[Check, ...] = (
           _zones),
     _peer("host-name", "The DNS host name is one label", "NEW-M-19 NEW-M-22 NEW-M-23 ADD-J-08",
           _seen(naming.host_name)),
-    _all("members-agree", "Members agree on name, list and primary; databases are Active",
-         "ADD-F-06 ADD-N-02 ADD-N-04 ADD-N-05",
-         lambda s: membership.members_agree(s.situation.cluster, s.situation.views),
-         Concern.MEMBERS),
+    _all("room", "The cluster has six peers at most", "ADD-04 ADD-M-05",
+         lambda s: membership.room_for(s.situation.cluster, s.candidates), needs_all=False),
+    _all("members-agree", "Members agree on name, list and primary",
+         "ADD-N-02 ADD-N-04 ADD-N-05",
+         lambda s: [f for f in _agreement(s) if f.code != DATABASE], Concern.MEMBERS),
+    _all("members-joined", "Members and their databases are Active to each other", "ADD-F-06",
+         lambda s: [*standing.members_joined(s.present_members),
+                    *(f for f in _agreement(s) if f.code == DATABASE)], Concern.MEMBERS),
     _all("same-configuration", "Members share one configuration", "INT-10 INT-15 INT-16",
          lambda s: standing.same_configuration(s.present_members) if s.present_members else (),
          Concern.MEMBERS),
@@ -165,6 +170,8 @@ CHECKS: tuple[Check, ...] = (
           _seen(licences.of_lost_peers)),
     _all("licence-capacity", "Call licences are left", "INT-11 INT-14",
          lambda s: licences.capacity(s.everyone)),
+    _peer("peer-capacity", "No peer carries more calls than its platform can", "INT-14",
+          _seen(licences.calls_of_a_peer)),
     _peer("certificate", "The server certificate lasts", "ADD-F-08 PSI-28",
           lambda s, o: standing.certificate_valid(o, s.certificates, s.now)),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.checks import access
 from app.domain.finding import Finding
@@ -29,12 +29,27 @@ class Concern(enum.StrEnum):
     CANDIDATES = "candidates"
 
 
+STATEMENT_LASTS = timedelta(days=90)
+"""A judgement, not from the guide: networks change, and nobody tells this service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What an operator stated at a gate of one of the cluster's jobs."""
+
+    statement: str
+    by: str
+    at: datetime
+    job_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A cluster with its members and the peers that are to join it, and what was observed of them.
 
     `certificates` are the ends of the certificates pinned for the peers; `lost_since` the moments
-    when contact to members was lost, where they are on record.
+    when contact to members was lost, where they are on record; `stated` by gate what operators
+    stated last.
     """
 
     situation: Situation
@@ -42,6 +57,7 @@ class Subject:
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     certificates: Mapping[str, datetime] = field(default_factory=dict)
     lost_since: Mapping[str, datetime] = field(default_factory=dict)
+    stated: Mapping[str, Stated] = field(default_factory=dict)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -70,6 +86,13 @@ class Subject:
     def peer(self, peer_id: str) -> Peer:
         """The registered peer."""
         return self.situation.peers[peer_id]
+
+    def word_for(self, finding: Finding) -> Stated | None:
+        """An operator's statement of just this, about just these peers, not too long ago."""
+        said = self.stated.get(finding.code)
+        if said is None or self.now - said.at > STATEMENT_LASTS:
+            return None
+        return said if finding.remedy in said.statement else None
 
     def name(self, peer_id: str) -> str:
         """What people call it."""

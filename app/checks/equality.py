@@ -13,11 +13,24 @@ CALL_LICENCES = frozenset({"NonTraversalCalls", "TraversalCalls"})
 SHARED_LICENCES = ("richmediasession", "turnrelay")
 """Beginnings of features that may sit on any peer and serve the whole cluster (PSI-38, PSI-39); the
 recorded status has neither, so their spelling is unverified."""
+_OPTION_KEYS = (
+    "PRE-15 PRE-16 PRE-17 PSI-38 PSI-39 NEW-M-07 NEW-M-08 NEW-M-09 ADD-X-07 ADD-X-08 ADD-X-09"
+)
 
 
 def same_version(peers: Sequence[Observation]) -> Iterator[Finding]:
     """All peers run the same software (PRE-02, PRE-03)."""
     reference = peers[0]
+    silent = [seen for seen in peers if not seen.software_version]
+    if silent and len(peers) > 1:
+        names = ", ".join(seen.label for seen in silent)
+        yield unknown(
+            "same-software",
+            f"{names} does not say which software it runs.",
+            "All peers show the same version on Status > System > Information.",
+            "PRE-02 PRE-03 NEW-P-02 ADD-P-01",
+        )
+        return
     for seen in peers[1:]:
         if seen.software_version != reference.software_version:
             yield blocker(
@@ -39,6 +52,16 @@ def same_option_keys(peers: Sequence[Observation]) -> Iterator[Finding]:
 
     Keys differ from appliance to appliance by construction, so what they switch on is compared.
     """
+    silent = [seen for seen in peers if not seen.features]
+    if silent and len(peers) > 1:
+        listed = ", ".join(seen.label for seen in silent)
+        yield unknown(
+            "same-option-keys",
+            f"{listed} does not say what its option keys switch on.",
+            "Maintenance > Option keys shows the same keys on all peers, call licences apart.",
+            _OPTION_KEYS,
+        )
+        return
     reference = peers[0]
     for seen in peers[1:]:
         names = sorted((reference.features.keys() | seen.features.keys()) - CALL_LICENCES)
@@ -54,8 +77,7 @@ def same_option_keys(peers: Sequence[Observation]) -> Iterator[Finding]:
                 f"The option keys of {reference.label} and {seen.label} give different"
                 f" features: {', '.join(different)}.",
                 "Install the same option keys on all peers; only call licences may differ.",
-                "PRE-15 PRE-16 PRE-17 PSI-38 PSI-39 NEW-M-07 NEW-M-08 NEW-M-09"
-                " ADD-X-07 ADD-X-08 ADD-X-09",
+                _OPTION_KEYS,
                 peer_id=seen.peer_id,
                 evidence={
                     name: f"{reference.features.get(name)} / {seen.features.get(name)}"
@@ -71,11 +93,11 @@ def equivalent_hardware(peers: Sequence[Observation]) -> Iterator[Finding]:
     platforms are equivalent is the operator's to say.
     """
     kinds = {seen.hardware for seen in peers}
-    if len(kinds) > 1:
+    if len(kinds) > 1 or (len(peers) > 1 and "" in kinds):
         listed = ", ".join(f"{seen.label}: {seen.hardware or 'unknown'}" for seen in peers)
         yield unknown(
             "hardware-equivalent",
-            f"The peers run on different hardware ({listed}).",
+            f"The peers run on different hardware, or do not name it ({listed}).",
             "The hardware of all peers has equivalent capabilities; a standard appliance goes with"
             " 2 core Medium VMs and not with 8 core Large VMs.",
             "PRE-12 PRE-13 PRE-14",

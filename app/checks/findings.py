@@ -7,6 +7,9 @@ from dataclasses import replace
 
 from app.domain.finding import Finding, Severity
 
+CAPABILITY = "capability"
+"""Evidence of an unknown: what a transport needs to be able to do to settle it."""
+
 
 def blocker(
     code: str,
@@ -62,13 +65,32 @@ def info(
 
 
 def unknown(
-    code: str, message: str, settled_by: str, requirements: str, *, peer_id: str | None = None
+    code: str,
+    message: str,
+    settled_by: str,
+    requirements: str,
+    *,
+    peer_id: str | None = None,
+    capability: str = "",
+    evidence: Mapping[str, str] | None = None,
 ) -> Finding:
-    """A rule that cannot be settled from here. `settled_by` is the statement to attest."""
+    """A rule that cannot be settled from here. `settled_by` is the statement to attest.
+
+    `capability` is what an endpoint of the peer would need so that the service sees for itself; it
+    stands in the evidence.
+    """
+    seen = {**(evidence or {}), **({CAPABILITY: capability} if capability else {})}
     return replace(
-        blocker(code, message, settled_by, requirements, peer_id=peer_id),
+        blocker(code, message, settled_by, requirements, peer_id=peer_id, evidence=seen),
         severity=Severity.UNKNOWN,
     )
+
+
+def settled_by(finding: Finding) -> str:
+    """In one sentence what would settle an unknown: a capability, or somebody's statement."""
+    needed = finding.evidence.get(CAPABILITY)
+    by_itself = f"An endpoint with the capability `{needed}`, or an" if needed else "An"
+    return f"{by_itself} operator who states: {finding.remedy}"
 
 
 def citing(findings: Iterable[Finding], *prefixes: str) -> tuple[Finding, ...]:

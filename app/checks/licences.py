@@ -115,6 +115,23 @@ def capacity(peers: Sequence[Observation]) -> Iterator[Finding]:
         )
 
 
+def calls_of_a_peer(seen: Observation) -> Iterator[Finding]:
+    """No peer carries more than its platform can, however many licences there are (INT-14).
+
+    Neither the guide nor the status has the limit of a platform, so only an idle peer is settled.
+    """
+    if seen.calls != 0:
+        shown = "an unknown number of" if seen.calls is None else str(seen.calls)
+        yield unknown(
+            "peer-capacity",
+            f"{seen.label} carries {shown} call(s); what its platform can carry is not shown.",
+            f"{seen.label} ({seen.hardware or 'platform not named'}) carries no more calls than its"
+            " platform can.",
+            "INT-14",
+            peer_id=seen.peer_id,
+        )
+
+
 def _missed(address: str, views: Mapping[str, View]) -> bool:
     """Whether no peer that answers shows this one as joined; nobody answering counts too."""
     words = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from app.checks.findings import blocker, unknown, warning
 from app.domain.cluster import MAX_PEERS, Cluster
@@ -98,6 +98,32 @@ def has_room(cluster: Cluster) -> Iterator[Finding]:
             f"The cluster {cluster.name} already has {MAX_PEERS} peers.",
             "Remove a peer first; a cluster holds at most six.",
             "ADD-04 ADD-M-05",
+        )
+
+
+def room_for(cluster: Cluster, candidates: Sequence[str]) -> Iterator[Finding]:
+    """Members and those that are to join are six at most (ADD-04, ADD-M-05)."""
+    number = len({*(peer.id for peer in cluster.members), *candidates})
+    if number > MAX_PEERS:
+        yield blocker(
+            "too-many-peers",
+            f"{cluster.name} would have {number} peers.",
+            f"Leave {number - MAX_PEERS} of them out; a cluster holds at most {MAX_PEERS}.",
+            "ADD-04 ADD-M-05",
+            evidence={"peers": str(number), "most": str(MAX_PEERS)},
+        )
+
+
+def unregistered_or_silent(peers: Iterable[Peer], views: Mapping[str, View]) -> Iterator[Finding]:
+    """Registered Expressways that did not answer may list a peer that is to join (NEW-O-01)."""
+    silent = [p for p in peers if not isinstance(views.get(p.id), Observation)]
+    if silent:
+        names = ", ".join(f"{peer.name} ({peer.address})" for peer in silent)
+        yield unknown(
+            "not-listed-elsewhere",
+            f"The peer lists of {names} cannot be read.",
+            f"None of {names} lists the peer that is to join among its cluster peers.",
+            "NEW-O-01 ADD-X-01",
         )
 
 

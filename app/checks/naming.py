@@ -100,6 +100,7 @@ def time_synchronised(seen: Observation) -> Iterator[Finding]:
             f"System > Time on {seen.label} shows State Synchronized.",
             cites,
             peer_id=seen.peer_id,
+            capability="time_status",
         )
     elif seen.ntp.state.casefold() not in {"synchronized", "synchronised"}:
         yield blocker(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from app.appliance.profiles import profile_for
-from app.checks.findings import blocker, unknown, warning
+from app.checks.findings import blocker, unknown
 from app.domain.finding import Finding
 from app.domain.observation import Lan, Observation
 from app.domain.peer import Peer
@@ -21,10 +19,18 @@ ETHERNET_SPEEDS = frozenset(
 def ethernet_speed(seen: Observation) -> Iterator[Finding]:
     """LAN 1 has a valid Ethernet speed (NEW-M-04, ADD-X-04)."""
     speed = next((lan.speed for lan in seen.lans if lan.index == 1), None)
-    if speed is None or speed.casefold() not in ETHERNET_SPEEDS:
+    if speed is None:
+        yield unknown(
+            "ethernet-speed",
+            f"{seen.label} does not say which Ethernet speed LAN 1 has.",
+            f"System > Ethernet of {seen.label} shows a valid speed for LAN 1.",
+            "NEW-M-04 ADD-X-04",
+            peer_id=seen.peer_id,
+        )
+    elif speed.casefold() not in ETHERNET_SPEEDS:
         yield blocker(
             "ethernet-speed-invalid",
-            f"LAN 1 of {seen.label} reports Ethernet speed {speed or 'nothing'}.",
+            f"LAN 1 of {seen.label} reports Ethernet speed {speed}.",
             "Set a valid speed on System > Ethernet.",
             "NEW-M-04 ADD-X-04",
             peer_id=seen.peer_id,
@@ -61,6 +67,15 @@ def gateway(seen: Observation) -> Iterator[Finding]:
         problem = f"{seen.label} has no IP gateway ({seen.gateway or 'none'})."
     elif networks and not any(way in network for network in networks):
         problem = f"The gateway {way} of {seen.label} is in no network of its interfaces."
+    elif not networks:
+        yield unknown(
+            "gateway",
+            f"{seen.label} does not say in which networks its interfaces are.",
+            f"The IP gateway {way} on System > IP of {seen.label} is a router of its LAN.",
+            "NEW-M-06 ADD-X-06",
+            peer_id=seen.peer_id,
+        )
+        return
     else:
         return
     yield blocker(
@@ -74,14 +89,29 @@ def gateway(seen: Observation) -> Iterator[Finding]:
 
 
 def no_nat_on_lan_1(seen: Observation) -> Iterator[Finding]:
-    """Static NAT is off on the interface that replicates (PRE-10, NEW-M-40, ADD-M-09)."""
-    if any(lan.index == 1 and lan.static_nat for lan in seen.lans):
+    """Static NAT is off on the interface that replicates (PRE-10, NEW-M-40, ADD-M-09).
+
+    With Advanced Networking there is a second interface for it; without, LAN 1 is the only one.
+    """
+    cites = "PRE-10 NEW-M-40 ADD-M-09 ALM-41 ALM-42 ALM-44 ALM-46"
+    nat = next((lan.static_nat for lan in seen.lans if lan.index == 1), None)
+    if nat is None:
+        yield unknown(
+            "static-nat",
+            f"{seen.label} does not say whether LAN 1 has static NAT.",
+            f"IPv4 static NAT mode is Off for LAN 1 on System > IP of {seen.label}.",
+            cites,
+            peer_id=seen.peer_id,
+        )
+    elif nat:
+        second = "; LAN 2 may have it" if seen.dual_interfaces else ""
         yield blocker(
             "static-nat-on-lan-1",
             f"LAN 1 of {seen.label} has static NAT on; peers cannot reach each other over NAT.",
-            "Switch static NAT off on LAN 1 (System > IP), or use LAN 2 for it.",
-            "PRE-10 NEW-M-40 ADD-M-09 ALM-41 ALM-42 ALM-44 ALM-46",
+            f"Switch static NAT off on LAN 1 (System > IP){second}.",
+            cites,
             peer_id=seen.peer_id,
+            evidence={"advanced_networking": _told(seen.dual_interfaces)},
         )
 
 
@@ -125,69 +155,6 @@ def different_addresses(peers: Sequence[Observation]) -> Iterator[Finding]:
                     )
 
 
-def routing(
-    peers: Sequence[Observation], round_trips: Mapping[tuple[str, str], float | None]
-) -> Iterator[Finding]:
-    """Peers reach each other directly within 15 ms a hop, 30 ms round trip (PRE-08 to PRE-11)."""
-    yield unknown(
-        "firewall-open",
-        "The service cannot see firewalls between peers, nor the peers' own Firewall rules.",
-        "Every firewall between the peers lets the traffic of Appendix 2 (guide p.29) through, and"
-        " no Firewall rule of a peer itself drops or rejects UDP 4369 to 4380.",
-        "PRE-11 NEW-P-01 NET-02 NET-07",
-    )
-    pairs = list(itertools.permutations(peers, 2))
-    if not pairs:
-        return
-    for one, other in pairs:
-        if (one.peer_id, other.peer_id) in round_trips:
-            yield from _round_trip(one, other, round_trips[one.peer_id, other.peer_id])
-    names = ", ".join(seen.label for seen in peers)
-    if all(round_trips.get((one.peer_id, other.peer_id)) is not None for one, other in pairs):
-        yield unknown(
-            "direct-routing",
-            "The round trips are measured; address translation on the way cannot be seen.",
-            f"No address translation (NAT) stands between {names}.",
-            "PRE-09 PRE-10 NET-10",
-        )
-    else:
-        yield unknown(
-            "direct-routing",
-            "Not all round trips between the peers can be measured from here.",
-            f"Each of {names} reaches each other directly, without NAT, within 15 ms a hop and"
-            " 30 ms round trip.",
-            "PRE-08 PRE-09 PRE-10 NET-10",
-        )
-
-
-def _round_trip(
-    one: Observation, other: Observation, milliseconds: float | None
-) -> Iterator[Finding]:
-    limit = profile_for(one.software_version).max_round_trip_ms
-    evidence = {"from": one.address, "to": other.address}
-    if milliseconds is None:
-        # Not a blocker: a firewall may drop the echo and let the cluster's own traffic through.
-        yield warning(
-            "peer-does-not-answer-peer",
-            f"{one.label} gets no echo from {other.address} ({other.label}).",
-            "Make sure that the peers are directly routable to each other, without NAT, and that"
-            " the ports of Appendix 2 (guide p.29) are open between them.",
-            "PRE-09 PRE-11",
-            peer_id=one.peer_id,
-            evidence=evidence,
-        )
-    elif milliseconds > limit:
-        yield blocker(
-            "round-trip-too-long",
-            f"The round trip from {one.label} to {other.label} takes {milliseconds:g} ms; at most"
-            f" {limit:g} ms are allowed.",
-            "Cluster only peers that are close to each other, or better the path between them.",
-            "PRE-08",
-            peer_id=one.peer_id,
-            evidence={**evidence, "milliseconds": f"{milliseconds:g}"},
-        )
-
-
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
@@ -200,3 +167,7 @@ def _network(lan: Lan) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return ipaddress.ip_network(f"{lan.ipv4}/{lan.ipv4_mask}", strict=False)
     except ValueError:
         return None
+
+
+def _told(fact: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not known"}[fact]

@@ -9,11 +9,12 @@ not answer leaves all its checks unknown.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from app.checks.catalogue import CHECKS
 from app.checks.check import Check, Scope, Subject
+from app.checks.findings import settled_by
 from app.domain.finding import Finding, Severity
 from app.domain.observation import NotObserved
 
@@ -96,12 +97,12 @@ def _on_peer(check: Check, subject: Subject, peer_id: str) -> Checked:
             Outcome.UNKNOWN,
             settled_by=f"The peer must answer; it does not now: {why}.",
         )
-    return _checked(check, peer_id, check.run_on_peer(subject, peer_id))
+    return _checked(check, peer_id, _weighed(subject, check.run_on_peer(subject, peer_id)))
 
 
 def _on_cluster(check: Check, subject: Subject) -> Checked:
     silent = [i for i in subject.ids if subject.observed(i) is None]
-    found = _checked(check, None, check.run_on_cluster(subject))
+    found = _checked(check, None, _weighed(subject, check.run_on_cluster(subject)))
     if silent and check.needs_all and found.outcome in {Outcome.PASS, Outcome.WARNING}:
         names = ", ".join(subject.name(i) for i in silent)
         return Checked(
@@ -116,10 +117,30 @@ def _on_cluster(check: Check, subject: Subject) -> Checked:
     return found
 
 
+def _weighed(subject: Subject, found: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings; an unknown that an operator has settled is told with who did, and when."""
+    for finding in found:
+        said = subject.word_for(finding) if finding.severity is Severity.UNKNOWN else None
+        if said is None:
+            yield finding
+            continue
+        yield replace(
+            finding,
+            severity=Severity.INFO,
+            message=f"{finding.message} {said.by} has stated it on {said.at:%Y-%m-%d}.",
+            evidence={
+                **finding.evidence,
+                "stated_by": said.by,
+                "stated_at": said.at.isoformat(),
+                "job": said.job_id,
+            },
+        )
+
+
 def _checked(check: Check, peer_id: str | None, found: Iterable[Finding]) -> Checked:
     findings = tuple(found)
     outcome = worst(_OUTCOMES[finding.severity] for finding in findings)
-    unsettled = [f.remedy for f in findings if f.severity is Severity.UNKNOWN]
+    unsettled = [settled_by(f) for f in findings if f.severity is Severity.UNKNOWN]
     return Checked(
         check.key,
         check.title,

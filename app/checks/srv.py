@@ -89,6 +89,7 @@ def _service(of: _Set) -> Iterator[Finding]:
         if mine:
             ours.append(row)
             covered.update(host.peer_id for host in mine)
+            yield from _strangers(server, row, mine, reached, evidence)
         elif reached and not set(reached) & of.elsewhere.keys():
             yield warning(
                 "srv-target-foreign",
@@ -148,6 +149,27 @@ def _target(
         )
 
 
+def _strangers(
+    server: Server,
+    row: Srv,
+    mine: Sequence[Host],
+    reached: Sequence[str],
+    evidence: Mapping[str, str],
+) -> Iterator[Finding]:
+    """Beside LAN 1 of a peer, a target has no address: callers would try that one as well."""
+    more = sorted(set(reached) - {address for host in mine for address in host.addresses})
+    if more:
+        yield warning(
+            "srv-target-more-addresses",
+            f"{row.target}, named by {evidence['name']} at {server.label}, also has"
+            f" {', '.join(more)}, which is LAN 1 of no peer of the cluster.",
+            f"Take {', '.join(more)} away from {row.target}.",
+            "PRE-22 SRV-18 SRV-21",
+            peer_id=server.peer_id,
+            evidence={**evidence, "target": row.target},
+        )
+
+
 def _shares(
     server: Server, name: str, ours: Sequence[Srv], rows: Sequence[Srv], evidence: Mapping[str, str]
 ) -> Iterator[Finding]:
@@ -173,6 +195,16 @@ def _shares(
             evidence=dict(evidence),
         )
     theirs = {row.priority for row in rows if row not in ours}
+    if len(theirs - set(priorities)) > 1:
+        yield warning(
+            "srv-failover-priorities-differ",
+            f"{name} at {server.label} gives hosts outside the cluster priorities"
+            f" {', '.join(map(str, sorted(theirs)))}.",
+            "All peers of the cluster that backs this one up have the same priority.",
+            "SRV-27 SRV-28 SRV-29",
+            peer_id=server.peer_id,
+            evidence=dict(evidence),
+        )
     if theirs & set(priorities):
         yield warning(
             "srv-failover-priority-same",

@@ -125,6 +125,33 @@ def no_alarms(seen: Observation) -> Iterator[Finding]:
         )
 
 
+def members_joined(members: Sequence[Observation]) -> Iterator[Finding]:
+    """Each member has each other one as Active, and its own database too (ADD-F-06)."""
+    for seen in members:
+        others = [p for p in seen.clustering.peers if p.address != seen.address]
+        database = seen.clustering.database_status
+        if database is None or any(peer.status is None for peer in others):
+            yield unknown(
+                "members-joined",
+                f"{seen.label} does not show the words beside its peers or of its database.",
+                f"System > Clustering of {seen.label} shows Active for every other peer and for the"
+                " cluster database.",
+                "ADD-F-06",
+                peer_id=seen.peer_id,
+                capability="cluster_status",
+            )
+        for peer in others:
+            if peer.status is not None and peer.status.casefold() != "active":
+                yield blocker(
+                    "peer-not-active",
+                    f"{seen.label} shows {peer.status} for {peer.address}.",
+                    "Wait five minutes and look again; then see the cluster's diagnosis.",
+                    "ADD-F-06",
+                    peer_id=seen.peer_id,
+                    evidence={"address": peer.address, "status": peer.status},
+                )
+
+
 def same_configuration(peers: Sequence[Observation]) -> Iterator[Finding]:
     """Members share one configuration, so they route alike (INT-10, INT-15)."""
     different = [seen for seen in peers if seen.shared_digest != peers[0].shared_digest]

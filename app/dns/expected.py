@@ -7,12 +7,14 @@ other priority and weight is as good as long as all peers have the same (SRV-27,
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.domain.dns import Record, folded, reverse_name
 from app.domain.observation import Observation
 
+_NAME = re.compile(r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 TTL = 86400
 PRIORITY = 1
 WEIGHT = 1
@@ -70,8 +72,17 @@ class Expected:
 
 
 def hosts(peers: Iterable[Observation]) -> tuple[Host, ...]:
-    """The peers' names and their LAN 1 addresses, IPv4 and IPv6 (guide p.28: LAN 1 only)."""
-    return tuple(Host(seen.peer_id, folded(seen.dns.fqdn), lan_1(seen)) for seen in peers)
+    """The peers' names and their LAN 1 addresses, IPv4 and IPv6 (guide p.28: LAN 1 only).
+
+    What a peer has for a name and is none counts as no name: it goes into zone text that people
+    paste.
+    """
+    return tuple(Host(seen.peer_id, _name(seen.dns.fqdn), lan_1(seen)) for seen in peers)
+
+
+def _name(text: str) -> str:
+    name = folded(text)
+    return name if len(name) <= 253 and _NAME.fullmatch(name) else ""
 
 
 def lan_1(seen: Observation) -> tuple[str, ...]:

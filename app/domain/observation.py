@@ -154,6 +154,9 @@ class Observation:
     clock_offset: float | None = None
     """Seconds the peer's clock is ahead of ours, to the second; None where it cannot be compared
     (no SystemTime, or a rehearsal whose clock runs fast)."""
+    round_trip_from_here: float | None = None
+    """Milliseconds to the peer and back, from this service: the smallest that the connections of
+    this look have seen. None where no connection tells."""
 
     @property
     def address(self) -> str:

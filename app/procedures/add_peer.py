@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from app.checks import access, dns, equality, membership, naming, network, review
+from app.checks import access, dns, equality, membership, naming, network, paths, review
 from app.checks.findings import at, citing
 from app.domain.finding import Finding
 from app.domain.peer import Peer
@@ -93,7 +93,7 @@ def findings(p: Parameters, s: Situation, joining: Peer) -> tuple[Finding, ...]:
     found += at("/peer_id", equality.equivalent_hardware(everyone))
     found += at("/peer_id", network.different_addresses(everyone))
     found += at("/peer_id", naming.different_names(everyone))
-    found += network.routing(everyone, s.round_trips)
+    found += paths.between_peers(everyone, s.round_trips)
     found += dns.dns_records(s, everyone)
     found += alarms_present(seen, "ADD-X-17")
     return citing(found, *CHAPTERS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from app.checks import access, dns, equality, membership, naming, network, review
+from app.checks import access, dns, equality, membership, naming, network, paths, review
 from app.checks.findings import at, citing
 from app.domain.finding import Finding, Severity
 from app.domain.peer import Peer
@@ -108,7 +108,7 @@ def findings(p: Parameters, s: Situation, primary: Peer) -> tuple[Finding, ...]:
     found += at("/planned_peer_ids", network.different_addresses(everyone))
     found += at("/planned_peer_ids", naming.different_names(everyone))
     found += at("/primary_peer_id", membership.not_listed_elsewhere(primary, s.views, [primary.id]))
-    found += network.routing(everyone, s.round_trips)
+    found += paths.between_peers(everyone, s.round_trips)
     found += dns.dns_records(s, everyone)
     found += alarms_present(seen, "NEW-F-08")
     return citing(found, *CHAPTERS)

@@ -14,7 +14,7 @@ from datetime import datetime
 from cryptography import x509
 
 from app.appliance.profiles import VersionProfile, profile_for
-from app.checks.check import Subject
+from app.checks.check import Stated, Subject
 from app.checks.dns import dns_records, extra_names
 from app.checks.port_rules import RuleFormat, render
 from app.checks.report import Report, report
@@ -27,6 +27,7 @@ from app.domain.finding import Finding
 from app.domain.observation import NotObserved, Observation
 from app.domain.peer import Peer
 from app.domain.procedure import Situation
+from app.engine.records import JobFilter, JobRecord
 from app.services.peers import PeersService
 from app.services.planning import PlanningService
 from app.services.ports import Store
@@ -35,6 +36,8 @@ from app.services.records import RegisteredPeer, TrustKind
 from app.services.surroundings import Surroundings
 from app.services.watch_records import Standing, Watches
 
+LATEST_JOBS = 20
+"""In how many of a cluster's jobs statements of operators are looked for."""
 PEER_DOWN = "peer-down"
 """The diagnosis' finding about a member that neither we nor its cluster can reach."""
 
@@ -85,7 +88,8 @@ class ChecksService:
         situation = await self.planning.situation(cluster_id, tuple(candidates))
         ends = {e.peer.id: end for e in everybody if (end := _certificate_end(e)) is not None}
         lost = lost_since(await self.watches.standing(cluster_id))
-        return report(Subject(situation, tuple(candidates), self.clock.now(), ends, lost))
+        said = await self._stated(cluster_id)
+        return report(Subject(situation, tuple(candidates), self.clock.now(), ends, lost, said))
 
     async def names(
         self, cluster_id: str, candidates: Sequence[str] = (), extra: Sequence[str] = ()
@@ -151,12 +155,30 @@ class ChecksService:
                 found.append(entry)
         return registered.cluster, found
 
+    async def _stated(self, cluster_id: str) -> dict[str, Stated]:
+        """By gate, what operators stated last in the cluster's jobs."""
+        async with self.store.transaction() as tx:
+            page = await tx.jobs.list_jobs(JobFilter(cluster_id=cluster_id), limit=LATEST_JOBS)
+        return stated(page.items)
+
     async def _observe(
         self, everybody: Sequence[RegisteredPeer]
     ) -> tuple[list[Observation], tuple[NotObserved, ...]]:
         views = await asyncio.gather(*(self.peers.view(entry.peer.id) for entry in everybody))
         seen = [view for view in views if isinstance(view, Observation)]
         return seen, tuple(view for view in views if isinstance(view, NotObserved))
+
+
+def stated(jobs: Iterable[JobRecord]) -> dict[str, Stated]:
+    """The last statement made at each gate of these jobs, with the words that were stated."""
+    found: dict[str, Stated] = {}
+    for job in jobs:
+        asked = {step.attestation: step.statement for step in job.plan.steps if step.attestation}
+        for gate, given in job.attestations.items():
+            known = found.get(gate)
+            if gate in asked and (known is None or known.at < given.recorded_at):
+                found[gate] = Stated(asked[gate], given.by, given.recorded_at, job.id)
+    return found
 
 
 def lost_since(standing: Iterable[Standing]) -> dict[str, datetime]:

@@ -12,7 +12,9 @@ from app.domain.finding import Finding, Severity
 from app.domain.observation import View
 from app.domain.plan import Impact, Plan, PlannedStep, Stage
 
-_VOLATILE = frozenset({"observed_at", "uptime", "calls", "peer_id", "clock_offset"})
+_VOLATILE = frozenset(
+    {"observed_at", "uptime", "calls", "peer_id", "clock_offset", "round_trip_from_here"}
+)
 """Facts that change by themselves; a difference in them explains nothing."""
 
 

@@ -33,7 +33,7 @@ MOST_FACTS = 20
 """How many changed facts of one peer a finding lists."""
 CHANGED = "changed-since-accepted"
 _PASSING = ("alarms", "clustering.database_status", "clock_offset", "maintenance_mode",
-            "ntp.state", "unknown", "restart")  # fmt: skip
+            "ntp.state", "unknown", "restart", "round_trip_from_here")  # fmt: skip
 """Facts that have findings of their own, or come and go by themselves."""
 
 

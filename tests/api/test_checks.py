@@ -16,6 +16,8 @@ from tests.api.observations import observation
 from tests.support.name_server import NameServer, name_server
 from tests.unit.dns.zones import COMPANY, HOSTS, NAPTR
 
+IPV6 = "2001:db8::11"
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[NameServer]:
@@ -33,7 +35,7 @@ async def two_peers(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
             observation(),
             peer_id=peer["id"],
             system_name=f"expe{number}",
-            lans=(Lan(1, "Auto", address, "255.255.255.0", "", False),),
+            lans=(Lan(1, "Auto", address, "255.255.255.0", IPV6 if number == 1 else "", False),),
             dns=Dns(f"expe{number}", "company.com", ("192.0.2.53",)),
         )
         ids.append(peer["id"])

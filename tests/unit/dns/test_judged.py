@@ -76,6 +76,16 @@ def test_the_zone_text_we_offer_is_judged_good_by_the_same_check():
     assert "; _sip._udp.company.com. 86400 IN SRV 1 1 5060 expe1.company.com." in text
 
 
+@pytest.mark.parametrize("host_name", ["exp 1", "expe1 A 192.0.2.66\nevil", "-expe1", "", "é"])
+def test_a_host_name_that_is_none_gets_no_line_in_the_zone_text(host_name):
+    strange = replace(FIRST, dns=Dns(host_name, "company.com", (SERVER,)))
+    lines = zone_text(expected("company.com", hosts((strange, SECOND)))).splitlines()
+    records = [line for line in lines if line and not line.startswith(";")]
+    assert records
+    assert all("expe2.company.com." in line for line in records)
+    assert all(len(line.split()) in {5, 8} for line in records)
+
+
 def test_the_expected_records_are_those_the_guide_prints():
     found = expected("company.com", hosts((FIRST, SECOND))).services
     assert {str(record) for record in found} == set(COMPANY.split("\n")) - {""}

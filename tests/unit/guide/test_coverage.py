@@ -20,7 +20,7 @@ from app.guide.rehearsing import plans
 from app.guide.scenarios import REHEARSED, Rehearsed
 from app.procedures.registry import HANDLERS, PROCEDURES
 from tests.matrix.test_matrix import titles
-from tests.unit.checks.every_check import bench
+from tests.unit.checks.fleet_bench import bench
 from transports.mock.virtual_time import run
 
 ROOT = Path(guide.ROOT)

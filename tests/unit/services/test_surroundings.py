@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from app.checks.network import routing
+from app.checks.paths import between_peers
 from app.dns.lookup import NameServers
 from app.domain.finding import Severity
 from app.domain.observation import Observation
@@ -47,7 +47,7 @@ async def measured(rehearsal, able=("exp1", "exp2", "exp3")):
 def judged(scenario=None, **options):
     async def story():
         seen, found = await measured(Rehearsal(scenario), **options)
-        return found, {finding.code: finding for finding in routing(seen, found)}
+        return found, {finding.code: finding for finding in between_peers(seen, found)}
 
     return run(story())
 
@@ -57,7 +57,6 @@ def test_every_pair_is_measured_in_both_directions():
     assert len(found) == 6
     assert found["exp1", "exp2"] == found["exp2", "exp1"] == 12.5
     assert set(findings) == {"firewall-open", "direct-routing"}
-    assert "PRE-08" not in findings["direct-routing"].requirements
 
 
 def test_a_pair_too_far_apart_forbids_the_cluster():
@@ -70,13 +69,16 @@ def test_an_echo_that_does_not_come_leaves_the_path_to_an_operator():
     found, findings = judged({"cuts": [["exp1", "exp2"]]})
     assert found["exp1", "exp2"] is None
     assert findings["peer-does-not-answer-peer"].severity is Severity.WARNING
-    assert "PRE-08" in findings["direct-routing"].requirements
+    assert findings["round-trips"].severity is Severity.UNKNOWN
+    assert "exp1 (192.0.2.11) and exp2 (192.0.2.12)." in findings["round-trips"].remedy
 
 
 def test_peers_whose_transports_cannot_ping_are_not_asked_and_stay_unknown():
     found, findings = judged(able=("exp1",))
     assert {one for one, _ in found} == {"exp1"}
-    assert "PRE-08" in findings["direct-routing"].requirements
+    assert findings["round-trips"].requirements == ("PRE-08",)
+    assert "exp2 (192.0.2.12) and exp3 (192.0.2.13)." in findings["round-trips"].remedy
+    assert "exp1" not in findings["round-trips"].remedy
 
 
 def test_a_peer_lost_in_between_leaves_its_round_trips_out():
@@ -107,4 +109,4 @@ def test_later_versions_allow_longer_round_trips():
 
     seen, found = run(story())
     later = [replace(one, software_version="X12.5") for one in seen]
-    assert "round-trip-too-long" not in {finding.code for finding in routing(later, found)}
+    assert "round-trip-too-long" not in {finding.code for finding in between_peers(later, found)}
