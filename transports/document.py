@@ -42,6 +42,12 @@ class Segment:
         return self.name if self.index is None else f"{self.name} {self.index}"
 
 
+@lru_cache(maxsize=4096)
+def _segment(name: str, index: int | None) -> Segment:
+    """A segment that was checked before; whole documents name the same few hundred elements."""
+    return Segment(name, index)
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """A place in a document, such as `Alternates Peer 1 Address`. Without segments: all of it."""
@@ -77,9 +83,9 @@ def _parse(text: str) -> Path:
         if word.isascii() and word.isdigit():
             if not segments or segments[-1].index is not None:
                 raise InvalidRequest(f"path {text!r}: index {word} follows no element name")
-            segments[-1] = Segment(segments[-1].name, int(word))
+            segments[-1] = _segment(segments[-1].name, int(word))
         else:
-            segments.append(Segment(word))
+            segments.append(_segment(word, None))
     if not segments:
         raise InvalidRequest("a path needs at least one element name")
     return Path(tuple(segments))
@@ -138,7 +144,7 @@ class Node:
             counts[node.name] = counts.get(node.name, 0) + 1
         for node in self.children:
             repeated = node.index != 1 or counts[node.name] > 1
-            here = (*prefix, Segment(node.name, node.index if repeated else None))
+            here = (*prefix, _segment(node.name, node.index if repeated else None))
             if node.children:
                 yield from node.leaves(here)
             else:

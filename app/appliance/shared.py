@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from transports.document import Path
 
 PEER_SPECIFIC = (
@@ -29,5 +31,10 @@ _PREFIXES = tuple(tuple(words.casefold().split()) for words in PEER_SPECIFIC)
 
 def is_shared(path: Path) -> bool:
     """Whether the setting at the path is replicated from the primary."""
-    words = tuple(segment.name.casefold() for segment in path.segments[:2])
+    return _begins_shared(tuple(segment.name for segment in path.segments[:2]))
+
+
+@lru_cache(maxsize=1024)
+def _begins_shared(names: tuple[str, ...]) -> bool:
+    words = tuple(name.casefold() for name in names)
     return not any(words[: len(prefix)] == prefix for prefix in _PREFIXES)

@@ -9,13 +9,14 @@ as Active, and replication waits until every listed peer has joined (guide p.13)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from transports.mock.alarms import REPLICATION
 from transports.mock.replication import Replication
 
 if TYPE_CHECKING:
+    from transports.mock.configuration import Configuration
     from transports.mock.expressway import Expressway
 
 MAX_PEERS = 6
@@ -60,18 +61,26 @@ class ClusterMember:
         self.met: set[str] = set()
         """Addresses in the present list that have joined at some time."""
         self.replication = Replication(owner, self)
+        self._read: tuple[Configuration, int, ClusterSettings] | None = None
         self._applied = self.saved()
         self._last = self._applied
 
     def saved(self) -> ClusterSettings:
         """The settings as they stand on the clustering page."""
-        get = self._owner.configuration.get
-        return ClusterSettings(
+        configuration = self._owner.configuration
+        if self._read is not None:
+            read, writes, settings = self._read
+            if read is configuration and writes == configuration.writes:
+                return settings if settings.key == self.key else replace(settings, key=self.key)
+        get = configuration.get
+        settings = ClusterSettings(
             get("Alternates Cluster Name"),
             int(get(f"Alternates {self._owner.profile.master_item}")),
             tuple(get(f"Alternates Peer {n} Address") for n in range(1, MAX_PEERS + 1)),
             self.key,
         )
+        self._read = (configuration, configuration.writes, settings)
+        return settings
 
     @property
     def running(self) -> bool:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from transports.document import Node, Path
+from transports.document import Node, Path, Segment
 from transports.mock.profile import DeviceProfile
 from transports.mock.schema import Item, items
 
@@ -106,6 +106,8 @@ class Configuration:
     def __init__(self, profile: DeviceProfile) -> None:
         self.schema = schema_of(profile)
         self._values: dict[str, str] = {}
+        self.writes = 0
+        """Goes up with every change, so that what is read out of it need not be read again."""
 
     def get(self, path: str) -> str:
         """The value at a path; its default where nothing was written."""
@@ -128,12 +130,14 @@ class Configuration:
     def put(self, path: str, value: str) -> None:
         """Keep a value, unchecked: for commands, replication and scenarios."""
         self._values[self.schema.find(path.split())[1]] = value
+        self.writes += 1
 
     def delete(self, prefix: str) -> bool:
         """Delete a record and all values in it; False where there was none."""
         doomed = [p for p in self._values if p == prefix or p.startswith(f"{prefix} ")]
         for path in doomed:
             del self._values[path]
+        self.writes += 1
         return bool(doomed)
 
     def records(self, prefix: str) -> list[int]:
@@ -170,8 +174,16 @@ class Configuration:
     def tree(self, words: Sequence[str] = ()) -> Node:
         """The same as a tree, below a root named Configuration."""
         root = Node("Configuration")
+        branch: list[Node] = [root]
+        before: tuple[Segment, ...] = ()
         for path, value in self.entries(words):
-            root.ensure(Path.parse(path)).value = value
+            segments = Path.parse(path).segments
+            same = _common(segments, before)
+            del branch[same + 1 :]
+            for segment in segments[same:]:
+                branch.append(branch[-1].add(segment.name, index=segment.index or 1))
+            branch[-1].value = value
+            before = segments
         return root
 
     def shared(self) -> dict[str, str]:
@@ -184,6 +196,7 @@ class Configuration:
             return False
         self._drop(lambda item: item.shared)
         self._values.update(values)
+        self.writes += 1
         return True
 
     def reset(self, level: int, also: Sequence[str] = ()) -> None:
@@ -199,6 +212,7 @@ class Configuration:
     def load(self, values: Mapping[str, str]) -> None:
         """Put back what `values` gave."""
         self._values = dict(values)
+        self.writes += 1
 
     def _pick(self, wanted: Callable[[Item], bool]) -> dict[str, str]:
         item_at = self.schema.item_at
@@ -207,12 +221,21 @@ class Configuration:
     def _drop(self, doomed: Callable[[Item], bool]) -> None:
         for path in self._pick(doomed):
             del self._values[path]
+        self.writes += 1
 
     def _has_record(self, item: Item, path: str) -> bool:
         words = path.split()
         position = next(i for i, (_, bounds) in enumerate(item.tokens) if bounds)
         record = " ".join(words[: position + 2])
         return any(p.startswith(f"{record} ") for p in self._values)
+
+
+def _common(one: Sequence[Segment], other: Sequence[Segment]) -> int:
+    """How many of the first segments both share; entries come in order, so the rest is new."""
+    for number, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+        if mine is not theirs and mine != theirs:
+            return number
+    return min(len(one), len(other))
 
 
 def _fixed_paths(item: Item, given: Sequence[int | None]) -> list[str]:

@@ -11,7 +11,7 @@ operations where the appliance grants root.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar, cast
 
 from transports.base import Capability, Endpoint, Operation
@@ -114,12 +114,25 @@ class MockTransport:
     def _answer(self, device: Expressway, node: Node) -> Node:
         """What is handed over, within the agreed limits. Raises ReplyTooLarge."""
         size = 0
-        for path, value in node.leaves():
+        for value, names, depth in _leaves(node):
             device.sent(value)
-            size += _LINE + len(value) + sum(len(segment.name) + 1 for segment in path.segments)
-            if size > self._limits.max_reply_bytes or len(path.segments) > self._limits.max_depth:
+            size += _LINE + len(value) + names
+            if size > self._limits.max_reply_bytes or depth > self._limits.max_depth:
                 raise ReplyTooLarge("the reply is larger or deeper than agreed")
         return node
+
+
+def _leaves(node: Node, names: int = 0, depth: int = 0) -> Iterator[tuple[str, int, int]]:
+    """Value, characters of the path and depth of every element without children.
+
+    `Node.leaves` gives whole paths, which nobody needs for every reply of a simulated fleet.
+    """
+    for child in node.children:
+        here = names + len(child.name) + 1
+        if child.children:
+            yield from _leaves(child, here, depth + 1)
+        else:
+            yield child.value or "", here, depth + 1
 
 
 def _status(device: Expressway, path: Path) -> Node:

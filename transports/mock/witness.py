@@ -201,8 +201,9 @@ class Witness:
             self._report("wipe without a backup", how, device, once=False)
 
     def _text(self, device: Expressway, text: str) -> None:
-        if any(secret in text for secret in self._secrets):
-            self._report("a secret was shown", f"in {len(text)} characters", device)
+        for secret in self._secrets:  # a plain loop: every value of every reply comes through here
+            if secret in text:
+                self._report("a secret was shown", f"in {len(text)} characters", device)
 
 
 def _one_cluster(one: Expressway, other: Expressway) -> bool:
