@@ -39,6 +39,8 @@ LIMIT = 2 * 86400.0
 CALM_BOUND, TROUBLED_BOUND = 300.0, 4 * 3600.0
 """How long two peers may both take themselves for primary: a change that is interrupted by an
 outage, or that fails and waits for people to mend it, takes as long as they do."""
+NOTICED_AFTER = 3 * 3600.0
+"""Seconds until people see to a job that waits for a peer without end."""
 RETRIES = 2
 TRIES = 12
 """How often parameters are drawn for a plan without blockers."""
@@ -306,10 +308,15 @@ class World(Rehearsal):
         return drawn
 
     async def _to_the_end(self, job_id: str, plan: Plan) -> JobRecord:
-        retries = 0
+        retries, waited = 0, 0.0
         while True:
             await asyncio.sleep(5)
             job = self.job(job_id)
+            for_a_peer = job.wait is not None and job.wait.reason is WaitReason.PEER
+            waited = waited + 5 if for_a_peer else 0.0
+            if waited >= NOTICED_AFTER:
+                waited = 0.0
+                await self._mend()
             asked = job.wait is not None and job.wait.reason is WaitReason.ATTESTATION
             if asked and not job.state.ended and self.draw.random() < 0.2:
                 await self._attest(job, plan)

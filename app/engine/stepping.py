@@ -3,7 +3,8 @@
 A step meets the world in three calls, look, guard and act; each may fail in the ways of
 `transports.errors`, and each kind of failure has one meaning here:
 
-    nothing was sent       try again later, job waiting for the peer, until the step's limit
+    nothing was sent       try again later, job waiting for the peer, until the step's limit, or
+                           where the step insists until the peer is back or a person cancels
     outcome unknown        of a look: as above; of an act: look for `settle` seconds, then act again
     garbled                one more look, then failed
     a question declined    one more look, then failed: asking again harms nothing
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -110,7 +112,7 @@ class StepRun:
                 trouble = again.declined
             except (NotSent, OutcomeUnknown) as error:
                 trouble = error
-            leave = await self._pause(trouble)
+            leave = await self._pause(handler, trouble)
             if leave is not None:
                 return leave
 
@@ -223,17 +225,32 @@ class StepRun:
             Leave(JobState.WAITING, wait=wait, flags=self._going.flags), STEP_PROGRESS
         )
 
-    async def _pause(self, trouble: TransportError | None) -> Leave | None:
+    async def _insisting(
+        self, handler: Handler, trouble: TransportError | None
+    ) -> StepFailure | None:
+        """Why the step waits for a silent peer without end; None: it does not."""
+        if handler.insists is None or not isinstance(trouble, NotSent | OutcomeUnknown):
+            return None
+        return await self._call(handler.insists)
+
+    async def _pause(self, handler: Handler, trouble: TransportError | None) -> Leave | None:
         """Wait until the next look; gives back how to leave where that is not soon."""
         elapsed = self._elapsed()
         limit = max(self._planned.limit, self._going.pacing.least_limit * self._going.clock.pace)
+        insisting = await self._insisting(handler, trouble)
+        if elapsed >= limit and insisting is not None:
+            if self._going.flags.cancel:
+                raise StepFailed(insisting)
+            limit = math.inf
         if elapsed >= limit:
             acted = self._record.acted_at is not None
             if trouble is not None:
                 raise trouble
             raise StepFailed(failures.too_late(self._planned, acted=acted, note=self._record.note))
         if trouble is not None:
-            self._record = replace(self._record, note=str(trouble) or type(trouble).__name__)
+            said = str(trouble) or type(trouble).__name__
+            note = said if insisting is None else f"{insisting.message} ({said})"
+            self._record = replace(self._record, note=note)
         if self._record.state is not StepState.UNKNOWN:
             interrupted = self._record.acted_at is not None and not self._record.act_returned
             state = StepState.UNKNOWN if interrupted else StepState.WAITING

@@ -160,6 +160,7 @@ class StepContext:
 
 LookFunction = Callable[[StepContext], Awaitable[Look]]
 ActFunction = Callable[[StepContext], Awaitable[None]]
+InsistFunction = Callable[[StepContext], Awaitable[StepFailure | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,10 @@ class Handler:
     be unsafe now; it runs directly before every act. `settle` are the appliance seconds to look
     after an interrupted act before concluding that it never happened. `waits_for` names the kind of
     wait for the job's `waiting.reason`, where the step waits for a person.
+
+    `insists` is for steps that must not be given up half-way: where it says a failure, the step
+    waits for a peer that does not answer beyond its limit, the failure's message telling why, until
+    the peer is back or a person cancels the job; then that is how the step fails.
     """
 
     kind: str
@@ -178,6 +183,7 @@ class Handler:
     guard: ActFunction | None = None
     settle: float = 0.0
     waits_for: str = ""
+    insists: InsistFunction | None = None
 
 
 @dataclass(frozen=True, slots=True)

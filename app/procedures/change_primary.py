@@ -1,7 +1,8 @@
 """Make another member the primary (guide p.24), whether or not the old one can be reached.
 
 More than one peer takes itself for primary between the first write and the last, so all writes
-stand together: no gate and no safe point between them (CHM-02).
+stand together: no gate and no safe point between them (CHM-02). A peer that goes away meanwhile is
+waited for as long as it takes, for only the job can tell it of the new primary when it comes back.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def stages_for(
         ), "24"),
         Stage("new", f"On the new primary, {new.name}", (
             set_primary(on[new.id], new, addresses,
-                        "CHM-02 CHM-03 CHM-04 CHM-05 CHM-06 CHM-07", answering=up),
+                        "CHM-02 CHM-03 CHM-04 CHM-05 CHM-06 CHM-07", answering=up, begun=False),
         ), "24"),
         Stage("others", "On all other peers, starting with the old primary", tuple(
             set_primary(on[member.id], new, addresses, "CHM-02 CHM-08 CHM-09 CHM-10 CHM-11")
@@ -219,8 +220,10 @@ def back_out(s: Situation) -> tuple[str, ...]:
     return (
         "Before the new primary is written: nothing has changed.",
         (
-            "Between the first write and the last: retry the job at once; two peers may take"
-            " themselves for primary until it is through (CHM-02)."
+            "Between the first write and the last: let the job go on, or retry it at once; two"
+            " peers may take themselves for primary until it is through (CHM-02). A peer that does"
+            " not answer is waited for until it does; one that is out of service for good is given"
+            " up by cancelling the job, and the job's recovery removes it."
         ),
         f"After it: change-primary back to {old}, where it answers.",
     )

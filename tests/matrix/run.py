@@ -61,8 +61,7 @@ async def play(stage: Stage, blow: Blow | None) -> Result:
     stage.job_id = f"job-{rehearsed.procedure}"
     job = await stage.start(rehearsed.procedure, **rehearsed.parameters)
     stage.job_id = job.id
-    await stage.carry(lambda: _ended(stage, job.id))
-    job = await stage.journal.load(job.id)
+    job = await stage.see_to_the_end(job.id)
     result = Result(rehearsed, blow, job.state, job.failure.code if job.failure else "")
     if blow is not None and not stage.struck:
         result.violations.append("the fault found no place to strike")
@@ -70,17 +69,13 @@ async def play(stage: Stage, blow: Blow | None) -> Result:
         result.violations.append(f"the clean run did not succeed: {job.failure}")
     result.violations += _of_job(job)
     if job.state is not JobState.SUCCEEDED:
-        await stage.mend()
+        await stage.operator.mend()
         await _recover(stage, job, result)
     elif blow is not None and blow.kind in {Kind.PEER_LOST, Kind.PEER_GONE}:
-        await stage.mend()
+        await stage.operator.mend()
     result.violations += await disagreements(stage)
     result.violations += [str(violation) for violation in stage.witness.violations]
     return result
-
-
-async def _ended(stage: Stage, job_id: str) -> bool:
-    return (await stage.journal.load(job_id)).state.ended
 
 
 def _of_job(job: JobRecord) -> list[str]:
@@ -144,8 +139,7 @@ async def _take(stage: Stage, job: JobRecord, way: WayOut) -> str | None:
         if plan.blockers:
             return None
         job_id = (await stage.start(way.procedure, **way.request.body)).id
-    await stage.carry(lambda: _ended(stage, job_id))
-    return str((await stage.journal.load(job_id)).state)
+    return str((await stage.see_to_the_end(job_id)).state)
 
 
 async def disagreements(stage: Stage) -> list[str]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from app.engine.records import JobRecord
 from app.guide.scenarios import EARLIER_JOB, Rehearsed
 from app.procedures.base import Handler, Look, StepContext
 from simulation.rehearsal import MemoryBackups
 from tests.matrix.faults import EXCHANGE, LASTING, Blow, Call, Kind, Phase
+from tests.matrix.operator import Operator
 from tests.support.rehearsal import Rehearsal, WorkerDied
 from transports import mock
 from transports.base import Capability, Endpoint, Operation
@@ -73,6 +77,7 @@ class Stage(Rehearsal):
         self._at: tuple[str, str, Phase] | None = None
         self._visits: dict[tuple[str, Phase], int] = {}
         self._number = 0
+        self.operator = Operator(self)
         super().__init__(rehearsed.scenario, pace)
         self.rehearsed = rehearsed
         for file, version in rehearsed.images.items():
@@ -215,33 +220,29 @@ class Stage(Rehearsal):
         finally:
             self.fleet.faults.plan.remove(fault)
 
-    # -- the operator, when the job has ended
+    # -- the job
 
-    async def mend(self) -> None:
-        """What the failure's remedy asks for: the cause is gone, a lost peer is back.
+    def insists(self, kind: str) -> bool:
+        """Whether a step of that kind may wait for a silent peer without end."""
+        handler = self.handlers.get(kind)
+        return handler is not None and handler.insists is not None
 
-        A peer that is gone stays gone; a restart that hangs is ended at the plug.
-        """
-        self.fleet.faults.clear()
-        for stuck in self.fleet:
-            for number in set(stuck.alarms.raised) - set(stuck.alarms._wanted):
-                stuck.alarms.clear_now(number)
-        if self.blow is None:
-            return
-        device = self.fleet[self.blow.peer] if self.blow.peer else None
-        if self.blow.kind is Kind.RESTART_HANGS and device is not None and not device.up:
-            device.lose_power()
-            device.gain_power()
-        stays_off = self.blow.peer in self.rehearsed.off
-        if self.blow.kind is Kind.PEER_LOST and device is not None and not stays_off:
-            device.gain_power()
-        await self.fleet.clock.sleep(900.0)
+    async def see_to_the_end(self, job_id: str) -> JobRecord:
+        """Carry the job until it has ended, an operator standing by."""
+        standing_by = asyncio.create_task(self.operator.stand_by(job_id))
+        try:
+            await self._carry(job_id)
+        finally:
+            standing_by.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await standing_by
+        return await self.journal.load(job_id)
 
-    async def carry(self, until: Callable[[], Awaitable[bool]], tries: int = 20) -> None:
-        """Serve wake-ups until `until` says so; a dead worker's job goes to the next one."""
+    async def _carry(self, job_id: str, tries: int = 20) -> None:
+        """Serve wake-ups until the job has ended; a dead worker's job goes to the next one."""
         for number in range(tries):
             await self.wakeups.until_idle()
-            if await until():
+            if (await self.journal.load(job_id)).state.ended:
                 return
-            await self.journal.reclaim(self.job_id)
+            await self.journal.reclaim(job_id)
             self.new_worker(f"worker-after-{number + 1}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.domain.job import StepFailure
 from app.domain.observation import Clustering
 from app.domain.peer import Peer
 from app.domain.plan import PlannedStep
@@ -28,10 +29,12 @@ def set_primary(
     requirements: str,
     *,
     answering: Sequence[Peer] = (),
+    begun: bool = True,
 ) -> PlannedStep:
     """Have `Configuration master` name `primary`, whose place is that in `addresses`.
 
-    `answering` are peers that must answer before the first write.
+    `answering` are peers that must answer before the first write. `begun` is whether another peer
+    has been told before: from then on nobody may be left untold.
     """
     return PlannedStep(
         key=on.key("primary"),
@@ -43,10 +46,11 @@ def set_primary(
             "primary_index": list(addresses).index(primary.address) + 1,
             "addresses": list(addresses),
             "answering": [peer.id for peer in answering if peer.id != on.peer.id],
+            "begun": begun,
         },
         expected=on.timings.write,
-        # An old primary that went away meanwhile is waited for as long as a restart may take: it is
-        # to learn of the new one as soon as it is back.
+        # An old primary that went away meanwhile is to learn of the new one as soon as it is back:
+        # see `_insists` for what happens when it takes longer than a restart may.
         limit=on.timings.restart_limit,
     )
 
@@ -110,4 +114,32 @@ async def _set(ctx: StepContext) -> None:
     )
 
 
-HANDLERS = (Handler("set-primary", look=_look, act=_set, guard=_index_means_the_same_everywhere),)
+async def _insists(ctx: StepContext) -> StepFailure | None:
+    """Once a peer has been told, all others are: who comes back untold may be a second primary.
+
+    Had the job ended meanwhile, nobody would be there to tell a peer whose power comes back.
+    """
+    if not ctx.step.params["begun"] and ctx.record.acted_at is None:
+        return None
+    name = (await ctx.registry.peer(ctx.step.peer_id or "")).name
+    return StepFailure(
+        "primary-not-told",
+        f"{name} does not answer. Until it is told of the new primary it keeps the configuration"
+        " master it has, so once it is back two peers may take themselves for primary. It is told"
+        " as soon as it answers; where it is out of service for good, cancel the job.",
+        f"Keep {name} off the network and take the way out that removes it:"
+        f" GET /v1/jobs/{ctx.job_id}/recovery. To go on with {name} instead, retry the job first"
+        f" and then bring {name} back, so that it is told at once.",
+        tuple(ctx.step.requirements),
+    )
+
+
+HANDLERS = (
+    Handler(
+        "set-primary",
+        look=_look,
+        act=_set,
+        guard=_index_means_the_same_everywhere,
+        insists=_insists,
+    ),
+)

@@ -8,7 +8,7 @@ import pytest
 from app.domain.job import JobState, WaitReason
 from app.domain.plan import Plan
 from tests.support.clusters import assert_cluster, assert_done, cluster_of, without
-from tests.support.rehearsal import CLUSTER
+from tests.support.rehearsal import CLUSTER, Rehearsal
 from transports.mock.faults import Fault, FaultKind
 from transports.mock.virtual_time import run
 
@@ -166,6 +166,48 @@ def test_a_new_primary_is_not_begun_while_somebody_else_does_not_answer():
         job = await rehearsal.journal.load(job.id)
         assert job.failure.code == "another-peer-down"
         assert {e.cluster.saved().master_address for e in rehearsal.fleet} == {"192.0.2.11"}
+
+    run(story())
+
+
+async def _old_primary_away(rehearsal: Rehearsal) -> str:
+    """Exp2 is told that it is the primary; exp1 loses power before it is told."""
+    job = await rehearsal.start("change-primary", peer_id="exp2")
+    rehearsal.when_step_starts("primary-exp1", rehearsal.fleet["exp1"].lose_power)
+    return job.id
+
+
+def test_an_old_primary_is_told_whenever_it_comes_back():
+    async def story() -> None:
+        rehearsal = await cluster_of(3)
+        job_id = await _old_primary_away(rehearsal)
+        rehearsal.fleet.clock.call_later(20 * 3600.0, rehearsal.fleet["exp1"].gain_power)
+        carrying = asyncio.create_task(rehearsal.wakeups.until_idle())
+        await rehearsal.clock.sleep(10 * 3600.0)
+        waiting = await rehearsal.journal.load(job_id)
+        assert waiting.state is JobState.WAITING
+        assert "two peers may take themselves for primary" in waiting.wait.note
+        await carrying
+        assert_done(await rehearsal.journal.load(job_id))
+        # The witness allows two primaries for five minutes, and saw no breach.
+        assert_cluster(rehearsal, without(3), "exp2")
+
+    run(story())
+
+
+def test_an_old_primary_that_is_given_up_is_to_be_kept_off_the_network():
+    async def story() -> None:
+        rehearsal = await cluster_of(3)
+        job_id = await _old_primary_away(rehearsal)
+        carrying = asyncio.create_task(rehearsal.wakeups.until_idle())
+        await rehearsal.clock.sleep(10 * 3600.0)
+        await rehearsal.journal.request_cancel(job_id, by="tester")
+        await carrying
+        job = await rehearsal.journal.load(job_id)
+        assert (job.state, job.failure.code) == (JobState.FAILED, "primary-not-told")
+        assert "Keep exp1 off the network" in job.failure.remedy
+        assert f"/v1/jobs/{job_id}/recovery" in job.failure.remedy
+        assert rehearsal.witness.violations == []
 
     run(story())
 
