@@ -22,14 +22,17 @@ from app.security.vault import Vault, load_vault
 from app.services.access import PeerAccess
 from app.services.appliances import ConnectedPeers
 from app.services.bundle import Parts, Services, join
+from app.services.closing import Closing
 from app.services.identifiers import Identifiers
 from app.settings import Settings
 from app.storage.backups import BackupArchive
 from app.storage.database import migrate, resource_engine
 from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
+from app.storage.evidence import EvidenceRows
 from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
+from app.storage.transcripts import Transcripts
 from app.storage.watches import PostgresWatches
 from transports import registry
 from transports.http import probe_certificate
@@ -45,6 +48,8 @@ class Service:
     engine: PostgresEngine
     store: PostgresStore
     backups: BackupArchive
+    transcripts: Transcripts
+    closing: Closing
     images: ImageFolder
     appliances: ConnectedPeers
     vault: Vault
@@ -105,6 +110,8 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
         appliances = ConnectedPeers(access, registry.create, clock)
         backups = BackupArchive(engine.pool, vault)
         images = ImageFolder(settings.images)
+        transcripts = Transcripts(engine.pool)
+        evidence = EvidenceRows(engine.pool)
         parts = Parts(
             store=store,
             appliances=appliances,
@@ -121,6 +128,8 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             probes={"ssh": probe_host_key, "http": probe_certificate},
             watches=PostgresWatches(resources),
             names=name_servers(settings),
+            evidence=evidence,
+            transcripts=transcripts,
         )
         yield Service(
             settings=settings,
@@ -128,6 +137,8 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             engine=engine,
             store=store,
             backups=backups,
+            transcripts=transcripts,
+            closing=Closing(store, evidence, clock),
             images=images,
             appliances=appliances,
             vault=vault,

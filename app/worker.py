@@ -6,11 +6,13 @@ Between jobs, and beside them, it looks at the clusters whose turn it is (app.se
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.appliance.appliance import Appliance
 from app.domain.job import StepFailure
+from app.engine.errors import EngineError
 from app.engine.going import Pacing
 from app.engine.ports import Tools
 from app.engine.records import JobRecord
@@ -18,10 +20,17 @@ from app.main import Service
 from app.procedures.base import StepFailed
 from app.procedures.registry import HANDLERS
 from app.services.problems import Problem
+from app.services.transcript import Notebook
+from app.services.transcript_writer import TranscriptWriter
 from app.storage.cluster_registry import ClusterRegistry
 
+log = logging.getLogger(__name__)
 LEAST_LIMIT_SECONDS = 30.0
 """No step gives up before that many seconds of our own time."""
+LAST_ENTRIES_SECONDS = 2.0
+"""How long a job that is given back waits for its transcript to be on record."""
+CLOSE_SECONDS = 5.0
+"""Between two looks for jobs that ended without their last observation."""
 
 
 async def work(service: Service, drain: asyncio.Event) -> None:
@@ -29,7 +38,8 @@ async def work(service: Service, drain: asyncio.Event) -> None:
 
     @asynccontextmanager
     async def equip(job: JobRecord) -> AsyncIterator[Tools]:
-        async with service.appliances.sessions() as sessions:
+        notebook = Notebook(job.id, transcript, service.redactor, service.clock)
+        async with service.appliances.sessions(notebook) as sessions:
             registry = ClusterRegistry(
                 cluster_id=job.cluster_id,
                 lease=job.lease,
@@ -49,8 +59,21 @@ async def work(service: Service, drain: asyncio.Event) -> None:
                     failure = StepFailure(problem.code, problem.detail, remedy)
                     raise StepFailed(failure) from problem
 
-            yield Tools(appliance, registry, service.backups.of(job.id, job.lease), service.images)
+            async def look_back(job: JobRecord) -> None:
+                await service.closing.look(job, sessions.observe)
 
+            yield Tools(
+                appliance,
+                registry,
+                service.backups.of(job.id, job.lease),
+                service.images,
+                ending=look_back,
+            )
+        await notebook.settled(LAST_ENTRIES_SECONDS)
+
+    transcript = TranscriptWriter(service.transcripts)
+    writing = asyncio.create_task(transcript.run(), name="transcripts")
+    closing = asyncio.create_task(_close(service), name="late looks")
     watching = asyncio.create_task(service.services.watching.run(), name="watching")
     try:
         await service.engine.work(
@@ -61,5 +84,16 @@ async def work(service: Service, drain: asyncio.Event) -> None:
             pacing=Pacing(least_limit=LEAST_LIMIT_SECONDS),
         )
     finally:
-        watching.cancel()
-        await asyncio.wait({watching})
+        for task in (watching, closing, writing):
+            task.cancel()
+        await asyncio.wait({watching, closing, writing})
+
+
+async def _close(service: Service) -> None:
+    """Take the last looks that nobody took, again and again."""
+    while True:
+        await asyncio.sleep(CLOSE_SECONDS)
+        try:
+            await service.closing.look_late(service.appliances.observe)
+        except (EngineError, Problem) as error:
+            log.warning("late looks wait: %s", type(error).__name__)

@@ -42,6 +42,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "plans", "description": "What a job would do, before anything is touched."},
     {"name": "jobs", "description": "Plans being carried out."},
     {"name": "events", "description": "Everything that happens in a job, numbered."},
+    {"name": "evidence", "description": "What proves afterwards what a job did."},
     {"name": "images", "description": "Software images that lie ready for upgrades."},
     {"name": "backups", "description": "Backups that jobs took."},
     {"name": "guide", "description": "The deployment guide, requirement by requirement."},

@@ -125,6 +125,10 @@ class Wakeups(Protocol):
         """How many wake-ups wait (`waiting`) and are being served (`running`)."""
 
 
+async def _nothing(job: JobRecord) -> None:
+    """Nothing is to be done at the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the steps of one job use."""
@@ -134,6 +138,9 @@ class Tools:
     registry: Registry
     backups: BackupStore
     images: SoftwareImages = field(default_factory=NoImages)
+    ending: Callable[[JobRecord], Awaitable[None]] = _nothing
+    """Called once where the job is about to end, while it still holds its peers. Bounds its own
+    time and raises nothing but EngineError."""
 
 
 Equip = Callable[[JobRecord], AbstractAsyncContextManager[Tools]]

@@ -90,6 +90,8 @@ class NewJob:
     attestations: tuple[Attestation, ...] = ()
     wait: Wait | None = None
     wake_at: datetime | None = None
+    views: Mapping[str, Any] = field(default_factory=dict)
+    """What the peers said of themselves before, by peer id, as JSON: kept as evidence."""
 
 
 @dataclass(frozen=True, slots=True)

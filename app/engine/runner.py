@@ -83,6 +83,9 @@ class Runner:
         try:
             async with self.equip(job) as tools:
                 leave = await self._steps(job, guarded(tools, self.lease_check))
+                if leave.state.ended and not self._draining.is_set():
+                    self.lease_check()
+                    await tools.ending(job)
         except EngineError:
             raise
         except asyncio.CancelledError:

@@ -37,6 +37,7 @@ from app.engine.records import (
     Wait,
     failure_data,
 )
+from app.engine.under_way import UNDER_WAY, UnderWay
 from app.procedures.base import Handler, Look, StepContext, StepFailed
 from transports.errors import CommandRejected, Garbled, NotSent, OutcomeUnknown, TransportError
 
@@ -76,12 +77,15 @@ class StepRun:
         """Carry the step to its end: None, or how to leave the job before that."""
         if self._handler is None:
             return self._failed(failures.unknown_kind(self._planned))
+        before = UNDER_WAY.set(UnderWay(self._planned.key, self._going.lease_check))
         try:
             return await self._until_over(self._handler)
         except StepFailed as failed:
             return self._failed(failed.failure)
         except TransportError as error:
             return self._failed(failures.of_transport(error, self._planned))
+        finally:
+            UNDER_WAY.reset(before)
 
     async def _until_over(self, handler: Handler) -> Leave | None:
         while True:

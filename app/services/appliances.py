@@ -21,6 +21,7 @@ from app.domain.settings import PeerSettings
 from app.services.access import PeerAccess
 from app.services.log_ins import LogIns, Remembering
 from app.services.problems import Problem
+from app.services.transcript import Notebook, Recorded
 from transports.base import Endpoint, Transport
 from transports.errors import InvalidRequest, TransportError
 
@@ -39,9 +40,13 @@ class ConnectedPeers:
         self._clock = clock
 
     @asynccontextmanager
-    async def sessions(self) -> AsyncIterator[Sessions]:
-        """Sessions for as long as the block lasts."""
-        sessions = Sessions(self._open, self._clock)
+    async def sessions(self, notebook: Notebook | None = None) -> AsyncIterator[Sessions]:
+        """Sessions for as long as the block lasts; what is said in them goes into the notebook."""
+
+        async def open_peer(peer_id: str) -> Sequence[Transport]:
+            return await self._open(peer_id, notebook)
+
+        sessions = Sessions(open_peer, self._clock)
         try:
             yield sessions
         finally:
@@ -50,15 +55,7 @@ class ConnectedPeers:
     async def observe(self, peer_id: str) -> View:
         """What the peer says of itself now; why not, as a value."""
         async with self.sessions() as sessions:
-            try:
-                return await (await sessions.appliance(peer_id)).observe()
-            except TransportError as error:
-                trouble = trouble_with(error)
-                detail = str(error) or type(error).__name__
-                return self._not_observed(peer_id, trouble.code, detail, trouble.remedy)
-            except Problem as problem:
-                remedy = "Correct the peer's entry, then try again."
-                return self._not_observed(peer_id, problem.code, problem.detail, remedy)
+            return await sessions.observe(peer_id)
 
     async def capabilities(self, peer_id: str) -> frozenset[str]:
         """What the peer's transports can do together; nothing is connected for this."""
@@ -91,20 +88,14 @@ class ConnectedPeers:
                 return found
         return found
 
-    def _not_observed(self, peer_id: str, code: str, detail: str, remedy: str) -> NotObserved:
-        return NotObserved(
-            peer_id=peer_id,
-            observed_at=self._clock.now(),
-            code=code,
-            detail=detail,
-            remedy=remedy,
-        )
-
-    async def _open(self, peer_id: str) -> Sequence[Transport]:
-        return [
-            Remembering(self._build(path.transport, path.endpoint), path, self._log_ins)
-            for path in await self._access.endpoints(peer_id)
-        ]
+    async def _open(self, peer_id: str, notebook: Notebook | None) -> Sequence[Transport]:
+        opened: list[Transport] = []
+        for path in await self._access.endpoints(peer_id):
+            transport = self._build(path.transport, path.endpoint)
+            if notebook is not None:
+                transport = Recorded(transport, peer_id, notebook)
+            opened.append(Remembering(transport, path, self._log_ins))
+        return opened
 
 
 class Sessions:
@@ -125,6 +116,18 @@ class Sessions:
                 transports = await self._open(peer_id)
                 self._appliances[peer_id] = Appliance(peer_id, transports, self._clock)
             return self._appliances[peer_id]
+
+    async def observe(self, peer_id: str) -> View:
+        """What the peer says of itself now; why not, as a value."""
+        try:
+            return await (await self.appliance(peer_id)).observe()
+        except TransportError as error:
+            trouble = trouble_with(error)
+            code, detail, remedy = trouble.code, str(error) or type(error).__name__, trouble.remedy
+        except Problem as problem:
+            code, detail = problem.code, problem.detail
+            remedy = "Correct the peer's entry, then try again."
+        return NotObserved(peer_id, self._clock.now(), code, detail, remedy)
 
     async def forget(self, peer_id: str) -> None:
         """Close the session with a peer whose entry has changed; the next one is opened anew."""

@@ -14,6 +14,8 @@ from app.services.checks import ChecksService
 from app.services.clusters import ClustersService
 from app.services.credentials import CredentialsService
 from app.services.diagnosis import DiagnosisService
+from app.services.evidence import EvidenceService
+from app.services.evidence_records import EvidenceStore, TranscriptReader
 from app.services.jobs import JobsService
 from app.services.keys import KeysService
 from app.services.neighbours import NeighboursService
@@ -49,6 +51,7 @@ class Services:
     planning: PlanningService
     checks: ChecksService
     jobs: JobsService
+    evidence: EvidenceService
     recovery: RecoveryService
     settings_matrix: SettingsMatrixService
     diagnosis: DiagnosisService
@@ -79,6 +82,8 @@ class Parts:
     probes: Mapping[str, Probe]
     watches: Watches
     names: NameLookups
+    evidence: EvidenceStore
+    transcripts: TranscriptReader
 
 
 def join(parts: Parts, settings: Settings) -> Services:
@@ -145,6 +150,9 @@ def join(parts: Parts, settings: Settings) -> Services:
             clock=parts.clock,
         ),
         jobs=jobs,
+        evidence=EvidenceService(
+            store=parts.store, rows=parts.evidence, transcripts=parts.transcripts
+        ),
         settings_matrix=SettingsMatrixService(
             store=parts.store,
             appliances=parts.appliances,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain.clock import Clock
+from app.domain.cluster import Cluster
 from app.domain.job import Attestation, Event
 from app.domain.plan import Plan, PlannedStep
 from app.engine.memory import read_cursor
@@ -118,6 +119,7 @@ class JobsService:
                 requested_by=by.id,
                 details=_details(request),
                 attestations=attestations,
+                views=_seen(drafted, plan, registered.cluster),
             )
             with answered():
                 record = await tx.jobs.create(job, queue=request.queue)
@@ -338,6 +340,12 @@ def _refuse_blocked(drafted: Drafted, cluster_id: str) -> None:
             errors=[Item.of(finding) for finding in blockers],
             cluster_id=cluster_id,
         )
+
+
+def _seen(drafted: Drafted, plan: Plan, cluster: Cluster) -> dict[str, Any]:
+    """What the members and the plan's peers said of themselves just now, as JSON."""
+    wanted = {peer.id for peer in cluster.members} | {step.peer_id for step in plan.steps}
+    return {peer: to_json(view) for peer, view in drafted.views.items() if peer in wanted}
 
 
 def _details(request: StartRequest) -> dict[str, Any]:

@@ -60,6 +60,21 @@ def facts(view: View) -> dict[str, str]:
     return flat
 
 
+def view_difference(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, tuple[str, str]]:
+    """Facts that differ between two views as JSON: path -> text before, text after."""
+    flat: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for document, into in zip((before, after), flat, strict=True):
+        kept = {key: item for key, item in document.items() if key not in _VOLATILE}
+        _flatten("", kept, into)
+    return {
+        path: (flat[0].get(path, ""), flat[1].get(path, ""))
+        for path in sorted({*flat[0], *flat[1]})
+        if flat[0].get(path, "") != flat[1].get(path, "")
+    }
+
+
 def _flatten(prefix: str, value: Any, into: dict[str, str]) -> None:
     if isinstance(value, dict):
         for key, item in value.items():

@@ -81,6 +81,16 @@ class ConnectionDesk:
         for attestation in job.attestations.values():
             await self._insert_attestation(job.id, attestation)
         await self._write_steps(job.id, job.steps)
+        for peer_id, view in new.views.items():
+            await self._run(
+                job_rows.INSERT_OBSERVATION,
+                job_id=job.id,
+                moment="before",
+                peer_id=peer_id,
+                observed_at=view["observed_at"],
+                late=False,
+                view=Jsonb(view),
+            )
         return await self._finish(change)
 
     async def load(self, job_id: str) -> JobRecord:

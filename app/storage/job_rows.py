@@ -74,6 +74,12 @@ INSERT_EVENT = """
 insert into job_event (job_id, seq, at, type, data)
 values (%(job_id)s, %(seq)s, clock_timestamp(), %(type)s, %(data)s)
 """
+INSERT_OBSERVATION = """
+insert into job_observation (job_id, moment, peer_id, observed_at, late, view)
+values (%(job_id)s, %(moment)s, %(peer_id)s, %(observed_at)s, %(late)s, %(view)s)
+on conflict (job_id, moment, peer_id) do update
+set observed_at = excluded.observed_at, late = excluded.late, view = excluded.view
+"""
 INSERT_ATTESTATION = """
 insert into attestation (job_id, gate, made_by, reason, recorded_for, recorded_at)
 values (%(job_id)s, %(gate)s, %(by)s, %(reason)s, %(recorded_for)s, %(recorded_at)s)

@@ -37,10 +37,12 @@ from app.services.identifiers import Identifiers
 from app.services.records import StoredPlan
 from app.settings import Settings
 from app.storage.cluster_registry import ClusterRegistry
-from app.storage.database import plain_url, resource_engine
+from app.storage.database import journal_pool, plain_url, resource_engine
 from app.storage.desk import ConnectionDesk
+from app.storage.evidence import EvidenceRows
 from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
+from app.storage.transcripts import Transcripts
 from app.storage.watches import PostgresWatches
 from tests.support import postgres
 from tests.support.engine_bench import new_job
@@ -332,6 +334,8 @@ async def world(
     database_url: str, tmp_path: Path, redactor: Redactor, quiet_logs: StringIO
 ) -> AsyncIterator[World]:
     engine = resource_engine(database_url)
+    pool = journal_pool(database_url)
+    await pool.open()
     settings = Settings(data_folder=tmp_path, max_body_bytes=65536)
     appliances, backups, clock = PretendedAppliances(), NoBackups(), MovingClock()
     parts = Parts(
@@ -350,6 +354,8 @@ async def world(
         probes={"ssh": _probe},
         watches=PostgresWatches(engine),
         names=NameServers(timeout=10.0),
+        evidence=EvidenceRows(pool),
+        transcripts=Transcripts(pool),
     )
     services = join(parts, settings)
     key = await services.keys.first_key()
@@ -364,6 +370,7 @@ async def world(
         httpx.AsyncClient(transport=transport, base_url="http://service.example.com") as anonymous,
     ):
         yield World(app, services, appliances, backups, clock, quiet_logs, parts, client, anonymous)
+    await pool.close()
     await engine.dispose()
 
 

@@ -109,6 +109,8 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "listImages",
         "listJobBackups",
         "listJobEvents",
+        "listJobTranscript",
+        "getJobObservations",
         "listJobs",
         "listNeighbours",
         "listPeers",

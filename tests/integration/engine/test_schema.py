@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 
 import psycopg
 import pytest
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from alembic import command
+from app.engine.records import STEP_PROGRESS, NewEvent
 from app.storage.database import (
     connect,
     migrate,
@@ -86,3 +89,46 @@ async def test_both_ways_of_writing_a_url_are_understood(scheme: str, database_u
     async with engine.connect() as connection:
         assert (await connection.exec_driver_sql("select 1")).scalar() == 1
     await engine.dispose()
+
+
+async def test_every_event_hangs_on_the_one_before_it(database_url: str) -> None:
+    async with postgres_place(database_url) as place:
+        await place.create(new_job(step("a")))
+        job = await place.claim()
+        told = [NewEvent(STEP_PROGRESS, {"note": f"{n}", "progress": n / 7}) for n in range(3)]
+        await place.journal.record(job.lease, job.steps[0], told)
+    async with await connect(database_url) as connection:
+        rows = await (
+            await connection.execute(
+                "select hash, job_event_text(e) as text from job_event e order by seq"
+            )
+        ).fetchall()
+        assert len(rows) == 5
+        before = b""
+        for row in rows:
+            before = hashlib.sha256(before + row["text"].encode()).digest()
+            assert row["hash"] == before
+        with pytest.raises(psycopg.errors.RaiseException, match="no event before it"):
+            await connection.execute(
+                "insert into job_event (job_id, seq, at, type, data)"
+                " values ('job-1', 9, now(), 'job.started', '{}')"
+            )
+
+
+async def test_events_from_before_the_chain_are_chained_by_the_migration(
+    database_url: str,
+) -> None:
+    async with postgres_place(database_url) as place:
+        await place.create(new_job(step("a")))
+        await place.claim()
+    async with await connect(database_url) as connection:
+        kept = "select seq, hash from job_event order by seq"
+        before = await (await connection.execute(kept)).fetchall()
+        configuration = Config()
+        configuration.set_main_option("script_location", str(migrations_folder()))
+        configuration.attributes["url"] = sqlalchemy_url(database_url)
+        revision = ScriptDirectory.from_config(configuration).get_revision("0008")
+        below = str(revision.down_revision)
+        await asyncio.to_thread(command.downgrade, configuration, below)
+        await asyncio.to_thread(command.upgrade, configuration, "head")
+        assert await (await connection.execute(kept)).fetchall() == before

@@ -133,6 +133,8 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
             plan=f"{base}/v1/plans/{job.plan.id}",
             cluster=f"{base}/v1/clusters/{job.cluster_id}",
             backups=f"{here}/backups",
+            transcript=f"{here}/transcript",
+            observations=f"{here}/observations",
         ),
     }
 

@@ -90,6 +90,8 @@ class JobLinks(Told):
     plan: str = Field(description="Its plan.")
     cluster: str = Field(description="Its cluster.")
     backups: str = Field(description="Backups it took.")
+    transcript: str = Field(description="What it and the peers said to each other.")
+    observations: str = Field(description="What its peers said of themselves before and after.")
 
 
 class JobSummary(Told):
@@ -127,6 +129,8 @@ class JobSummary(Told):
                             "plan": f"plans/{PLAN}",
                             "cluster": f"clusters/{CLUSTER}",
                             "backups": f"jobs/{JOB}/backups",
+                            "transcript": f"jobs/{JOB}/transcript",
+                            "observations": f"jobs/{JOB}/observations",
                         }.items()
                     },
                 }
