@@ -291,6 +291,15 @@ class UsesRoot(Protocol):
         """The capabilities for which it logs in with the endpoint's root password."""
 
 
+@runtime_checkable
+class KnowsRoundTrip(Protocol):
+    """What a transport says beside `Transport` where it knows how far its appliance is."""
+
+    @property
+    def round_trip(self) -> float | None:
+        """Milliseconds there and back, the smallest seen so far; None before the first exchange."""
+
+
 TransportFactory = Callable[[Endpoint], Transport]
 """Makes a transport without connecting. Raises InvalidRequest on unknown options."""
 

@@ -49,6 +49,9 @@ class TransportContract(FaultContract, abc.ABC):
     has_identity: bool = True
     """False for a transport without host key or certificate (in process)."""
 
+    tells_round_trip: bool = False
+    """True for a transport that knows after an exchange how far its appliance is."""
+
     @abc.abstractmethod
     def reaching(self, fleet: Fleet) -> AbstractAsyncContextManager[Reach]:
         """Serve the fleet; yields how to make a transport to one of its appliances."""
@@ -86,6 +89,20 @@ class TransportContract(FaultContract, abc.ABC):
 
     async def test_it_does_not_show_its_password(self, rig: Rig) -> None:
         assert rig.device.accounts.admin_password not in repr(rig.transport())
+
+    async def test_how_far_the_appliance_is_is_known_after_an_exchange_or_not_at_all(
+        self, rig: Rig
+    ) -> None:
+        transport = rig.transport()
+        if not isinstance(transport, base.KnowsRoundTrip):
+            assert not self.tells_round_trip
+            pytest.skip("it does not say how far its appliance is")
+        before = transport.round_trip
+        assert before is None
+        await transport.read_status(Path.parse("SystemUnit"))
+        took = transport.round_trip
+        # In milliseconds: the sockets of these tests end in the same machine.
+        assert not self.tells_round_trip if took is None else 0 < took < 1000
 
     # Documents
 

@@ -31,6 +31,7 @@ from transports.base import (
     DeleteAdminAccount,
     FactoryReset,
     InstallSoftware,
+    KnowsRoundTrip,
     Operation,
     PingFromPeer,
     ReadAdminAccounts,
@@ -233,6 +234,7 @@ class Appliance:
             external_manager=configuration.get("ExternalManager Address") or "",
             ldap_server=configuration.get("Login Remote LDAP Server Address") or "",
             clock_offset=clock_offset,
+            round_trip_from_here=self._round_trip_from_here(),
         )
         return replace(observation, unknown=_unknown(observation))
 
@@ -418,6 +420,10 @@ class Appliance:
         configuration = await transport.read_configuration(path)
         self._spelling.learn(configuration)
         return configuration
+
+    def _round_trip_from_here(self) -> float | None:
+        knowing = [t.round_trip for t in self._transports if isinstance(t, KnowsRoundTrip)]
+        return min((took for took in knowing if took is not None), default=None)
 
     def _clock_offset(self, status: Node) -> float | None:
         """To be called at once after the read: the offset is only as good as the read is quick."""

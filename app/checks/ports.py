@@ -73,6 +73,7 @@ _BY_VERSION = {
     ),
 }
 _BY_VERSION["X8.11 and later"] = _BY_VERSION["X8.8-X8.10"]
+_BY_VERSION["X12.5 and later"] = _BY_VERSION["X8.8-X8.10"]
 
 IPSEC_PROFILE = {
     "encryption": "AES256",

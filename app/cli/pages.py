@@ -65,6 +65,12 @@ def checks_page() -> str:
         "`make findings` shows each one fail and pass on a simulated fleet. Made from",
         "`app/checks/catalogue.py`.",
         "",
+        "Round trips are measured from peer to peer where a transport can (`ping_from_peer`). Else",
+        "the entry stays unknown and tells what was measured from this service: from its round",
+        "trips `a` and `b` to two peers follows that theirs is between `|a-b|` and `a+b` if no way",
+        "in the network is longer than a detour over a third of these hosts. Networks need not be",
+        "so, which is why that bound never makes the check pass, nor fail.",
+        "",
         "| check | what should be so | about | requirements |",
         "|---|---|---|---|",
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
+from app.domain.finding import Severity
 from app.domain.job import StepState
 from app.domain.plan import Plan
 from app.engine.records import JobRecord
@@ -17,6 +19,7 @@ class ChangeTexts:
     backout_plan: str
     test_plan: str
     risk_and_impact: str
+    approval_text: str
 
 
 def of_plan(plan: Plan) -> ChangeTexts:
@@ -28,8 +31,9 @@ def of_plan(plan: Plan) -> ChangeTexts:
         for step in stage.steps:
             mark = " [an operator states this]" if step.attestation else ""
             lines.append(f"   - {step.title} [{', '.join(step.requirements)}]{mark}")
-    risks = [f"{entry.peer_id}: {entry.summary}" for entry in plan.impact]
-    risks += [f"{f.severity.value}: {f.message} Remedy: {f.remedy}" for f in plan.findings]
+    impact = [f"{entry.peer_id}: {entry.summary}" for entry in plan.impact]
+    report = preflight(plan)
+    size = f"{len(plan.steps)} step(s), about {plan.expected / 60:.0f} min"
     tests = [
         f"- {step.title}"
         for step in plan.steps
@@ -37,10 +41,46 @@ def of_plan(plan: Plan) -> ChangeTexts:
     ]
     return ChangeTexts(
         implementation_plan="\n".join(lines),
-        backout_plan="\n".join(f"- {line}" for line in plan.back_out),
+        backout_plan="\n".join(
+            [
+                *(f"- {line}" for line in plan.back_out),
+                f"The state to come back to is the one that was observed then. {verdict(plan)}",
+            ]
+        ),
         test_plan="\n".join(tests or ["- every step reads back what it changed"]),
-        risk_and_impact="\n".join(risks) or "No impact expected.",
+        risk_and_impact="\n".join([*(impact or ["No impact expected."]), report]),
+        approval_text="\n".join(
+            [
+                f"{plan.procedure} on cluster {plan.cluster_id}: {size}.",
+                f"An approval is for digest {plan.digest}.",
+                *impact,
+                report,
+            ]
+        ),
     )
+
+
+def verdict(plan: Plan) -> str:
+    """The preflight report in one line, and where it can be read."""
+    count = Counter(finding.severity for finding in plan.findings)
+    starts = "A finding forbids starting" if plan.blockers else "Nothing forbids starting"
+    return (
+        f"Preflight of {plan.created_at:%Y-%m-%d %H:%M} UTC: {starts};"
+        f" {count[Severity.BLOCKER]} blocker(s), {count[Severity.WARNING]} warning(s),"
+        f" {count[Severity.UNKNOWN]} point(s) that only people can state."
+        f" Report: /v1/plans/{plan.id}/report"
+    )
+
+
+def preflight(plan: Plan) -> str:
+    """The preflight report as text: the verdict, then each finding with what to do."""
+    lines = [verdict(plan)]
+    for finding in plan.findings:
+        word = "to be stated" if finding.severity is Severity.UNKNOWN else "remedy"
+        cites = f" [{', '.join(finding.requirements)}]" if finding.requirements else ""
+        severity = finding.severity.value
+        lines.append(f"- {severity}: {finding.message} ({word}: {finding.remedy}){cites}")
+    return "\n".join(lines)
 
 
 def close_notes(job: JobRecord) -> str:

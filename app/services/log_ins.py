@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from app.services.access import Access
-from transports.base import Capability, Operation, Transport, UsesRoot
+from transports.base import Capability, KnowsRoundTrip, Operation, Transport, UsesRoot
 from transports.command import Command, Setting
 from transports.document import Node, Path
 from transports.errors import AuthenticationFailed, CommandRejected
@@ -102,6 +102,12 @@ class Remembering:
     def capabilities(self) -> frozenset[Capability]:
         """See Transport."""
         return self._inner.capabilities
+
+    @property
+    def round_trip(self) -> float | None:
+        """See `transports.base.KnowsRoundTrip`."""
+        inner = self._inner
+        return inner.round_trip if isinstance(inner, KnowsRoundTrip) else None
 
     async def read_status(self, path: Path) -> Node:
         """See Transport."""

@@ -129,3 +129,30 @@ async def test_reports_of_nothing_and_in_unknown_formats_are_refused(world: Worl
         assert (await world.anonymous.get(path)).status_code == 401
     empty = Page(await world.client.get(f"/v1/clusters/{cluster['id']}/report?format=html"))
     assert "The cluster has no members yet." in empty.words
+
+
+async def test_a_job_and_its_change_texts_carry_the_preflight_report(world: World) -> None:
+    peer = await world.peer()
+    cluster = await world.cluster()
+    plan = (await world.plan(cluster, peer_id=peer["id"])).json()
+    texts = plan["change_texts"]
+    verdict = texts["backout_plan"].splitlines()[-1]
+    assert "Nothing forbids starting; 0 blocker(s)" in verdict
+    assert f"/v1/plans/{plan['id']}/report" in verdict
+    assert plan["digest"] in texts["approval_text"]
+    for finding in plan["findings"]:
+        for text in (texts["risk_and_impact"], texts["approval_text"]):
+            assert finding["message"] in text
+            assert finding["remedy"] in text
+    job = (await world.start(cluster, "k1", peer_id=peer["id"], plan_digest=plan["digest"])).json()
+    report = await world.client.get(f"/v1/plans/{job['plan_id']}/report")
+    assert "Nothing forbids starting" in Page(report).words
+
+
+async def test_blockers_stand_in_the_texts_of_a_change_too(world: World) -> None:
+    peer = await world.peer()
+    cluster = await world.cluster()
+    world.appliances.views[peer["id"]] = replace(member(peer["id"], 1), system_name="forbidden")
+    texts = (await world.plan(cluster, peer_id=peer["id"])).json()["change_texts"]
+    assert "A finding forbids starting; 1 blocker(s)" in texts["approval_text"]
+    assert "Rename it." in texts["risk_and_impact"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -34,6 +35,7 @@ OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().dec
 
 class OverSsh(TransportContract):
     rate = 500.0
+    tells_round_trip = sys.platform == "linux"
     options = {"quiet_time": "0.05", "poll_time": "0.02"}  # noqa: RUF012  # never changed
 
     @asynccontextmanager
@@ -128,3 +130,4 @@ class TestSshThroughTheRootShell(OverSsh):
     """The command line as a program of the root shell; nobody logs in as `admin`."""
 
     options = {"root": "true", "tsh": "tsh"}  # noqa: RUF012  # as above
+    tells_round_trip = False  # there is no connection that is kept

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import httpx
 
+from transports import round_trip
 from transports.base import Endpoint
 from transports.errors import Garbled, ReplyTimeout, ReplyTooLarge
 from transports.http.failures import translated, translation
@@ -89,6 +90,8 @@ class Channel:
         self._idle: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self.cookies = CookieJar()
+        self.round_trip: float | None = None
+        """See `transports.base.KnowsRoundTrip`."""
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         # As a browser writes it: old software compares the Referer with its own address.
         self.base = f"https://{host}" + (f":{endpoint.port}" if endpoint.port != 443 else "")
@@ -135,6 +138,7 @@ class Channel:
                 )
                 auth = httpx.BasicAuth(*request.auth) if request.auth else None
                 response = await client.send(outgoing, auth=auth, stream=True)
+                self._measure(response)
         except httpx.ConnectError as error:
             mismatch = find_mismatch(error)
             trust = self._endpoint.trust
@@ -150,6 +154,11 @@ class Channel:
             return await receive(Incoming(response, self._where))
         finally:
             await response.aclose()
+
+    def _measure(self, response: httpx.Response) -> None:
+        stream = response.extensions.get("network_stream")
+        now = None if stream is None else round_trip.smallest(stream.get_extra_info("socket"))
+        self.round_trip = round_trip.smaller(self.round_trip, now)
 
     def _opened(self) -> httpx.AsyncClient:
         if self._idle is not None:

@@ -33,6 +33,7 @@ from transports.http.options import HttpOptions
 from transports.http.tls import client_context
 from transports.http.web_session import WebSession
 from transports.http.xml_api import Document, XmlApi
+from transports.round_trip import smaller
 from transports.writing import one_after_another
 
 R = TypeVar("R")
@@ -88,6 +89,11 @@ class HttpTransport:
         web = WEB_CAPABILITIES if self._options.web_forms else frozenset[Capability]()
         xml = {Capability.ADMINISTRATION} if self._options.xml_api else frozenset[Capability]()
         return web | xml
+
+    @property
+    def round_trip(self) -> float | None:
+        """See `transports.base.KnowsRoundTrip`."""
+        return smaller(*(channel.round_trip for channel in self._channels))
 
     async def read_status(self, path: Path) -> Node:
         """The status below the path, under a root named Status."""

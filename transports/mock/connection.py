@@ -57,6 +57,13 @@ class Connection:
         self._lost = asyncio.Event()
 
     @property
+    def round_trip(self) -> float | None:
+        """Milliseconds from the fleet's callers; None before anybody has logged in."""
+        if self._session is None:
+            return None
+        return self._fleet.round_trip_from_outside(self._session[0])
+
+    @property
     def host(self) -> str:
         """The address it goes to."""
         return self._endpoint.host

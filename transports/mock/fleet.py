@@ -35,7 +35,7 @@ class Fleet:
         self.names: dict[str, tuple[str, ...]] = {}
         """What the fleet's DNS servers answer: name -> addresses."""
         self.round_trips: dict[frozenset[str], float] = {}
-        """Milliseconds between two appliances, by their names."""
+        """Milliseconds between two appliances, or one and `SERVICE`, by their names."""
         self._expressways: dict[str, Expressway] = {}
         self._cuts: set[frozenset[str]] = set()
         self._on_change: list[ChangeHook] = []
@@ -111,6 +111,10 @@ class Fleet:
     def round_trip(self, one: Expressway, other: Expressway) -> float:
         """Milliseconds there and back between two appliances; 1 where nothing else was set."""
         return self.round_trips.get(frozenset((one.name, other.name)), 1.0)
+
+    def round_trip_from_outside(self, expressway: Expressway) -> float:
+        """Milliseconds there and back between the fleet's callers and an appliance."""
+        return self.round_trips.get(frozenset((SERVICE, expressway.name)), 1.0)
 
     def cut(self, one: str, other: str = SERVICE) -> None:
         """Cut the link between two appliances, or between one and the fleet's callers."""

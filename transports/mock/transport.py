@@ -58,6 +58,11 @@ class MockTransport:
         """See `transports.base.UsesRoot`."""
         return self.capabilities & _ROOT_ONLY
 
+    @property
+    def round_trip(self) -> float | None:
+        """See `transports.base.KnowsRoundTrip`."""
+        return self._connection.round_trip
+
     async def read_status(self, path: Path) -> Node:
         """The status below the path; an empty root where there is nothing of that name."""
         return await self._connection.exchange(

@@ -13,6 +13,7 @@ import asyncio
 
 import asyncssh
 
+from transports import round_trip
 from transports.base import Endpoint
 from transports.errors import AuthenticationFailed, NotTrusted, TransportError, Unreachable
 from transports.ssh.connection import connect, disconnect
@@ -36,6 +37,7 @@ class Session:
         self._open: _Open | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._declined: NotTrusted | None = None
+        self._nearest: float | None = None
 
     async def exchange(self, line: str) -> Reply:
         """Send one line and return its reply.
@@ -59,6 +61,14 @@ class Session:
         if (current := self._open) is not None:
             self._open = None
             await disconnect(current.connection)
+
+    @property
+    def round_trip(self) -> float | None:
+        """See `transports.base.KnowsRoundTrip`."""
+        if self._open is not None:
+            now = round_trip.smallest(self._open.connection.get_extra_info("socket"))
+            self._nearest = round_trip.smaller(self._nearest, now)
+        return self._nearest
 
     def abandon(self) -> None:
         """Cut the session at once: what it would say next cannot be trusted."""

@@ -109,6 +109,11 @@ class SshTransport:
         """See `transports.base.UsesRoot`; with `tsh` the command line is root's as well."""
         return self.capabilities if self._options.tsh else self.capabilities & _ROOT
 
+    @property
+    def round_trip(self) -> float | None:
+        """See `transports.base.KnowsRoundTrip`."""
+        return self._session.round_trip if isinstance(self._session, Session) else None
+
     async def read_status(self, path: Path) -> Node:
         """The status below the path. Raises NotSupported where the appliance does not know it."""
         return await self._read("xStatus", path, replies.status)

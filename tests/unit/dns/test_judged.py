@@ -1,68 +1,30 @@
 """What a name server says, judged: the guide's zone is good, and each mistake in it is named."""
 
-import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
-from app.checks.dns import dns_records
 from app.dns.expected import expected, hosts, zone_text
-from app.dns.lookup import NameServers
-from app.dns.questions import first_round, second_round
-from app.domain.cluster import Cluster
-from app.domain.dns import DnsView, Record
+from app.domain.dns import Record
 from app.domain.finding import Severity
-from app.domain.observation import Dns, Lan, Zone
-from app.domain.peer import Peer
-from app.domain.procedure import Situation
-from tests.api.observations import observation
+from app.domain.observation import Dns, Zone
 from tests.support.name_server import name_server
+from tests.unit.dns.judging import FIRST, SECOND, SERVER, judge, peer
 from tests.unit.dns.zones import COMPANY, HOSTS, NAPTR
 
-SERVER = "192.0.2.53"
 OTHER_SERVER = "192.0.2.54"
 GOOD = COMPANY + HOSTS
 
 pytestmark = pytest.mark.sockets
 
 
-def peer(number, *, server=SERVER, ipv6=""):
-    return replace(
-        observation(),
-        peer_id=f"peer-{number}",
-        system_name=f"expe{number}",
-        lans=(Lan(1, "Auto", f"192.0.2.1{number}", "255.255.255.0", ipv6, False),),
-        dns=Dns(f"expe{number}", "company.com", (server,)),
-    )
-
-
-FIRST = peer(1, ipv6="2001:db8::11")
-SECOND = peer(2)
-
-
 def judged(zones, peers=(FIRST, SECOND), memberships=None, **options):
-    """The findings of look-ups at real servers: zone text by the server's address."""
+    """The findings of look-ups at servers with this zone text: one, or by the server's address."""
     zones = {SERVER: zones} if isinstance(zones, str) else zones
-
-    async def story(places):
-        servers = NameServers(instead=places, **{"timeout": 10.0, **options})
-        first = await servers.ask(first_round("company.com", peers))
-        second = await servers.ask(second_round(first, peers))
-        return DnsView((*first, *second), {p.peer_id: p.dns.servers for p in peers})
-
-    running = {address: name_server(text) for address, text in zones.items()}
-    started = {address: server.__enter__() for address, server in running.items()}
-    try:
-        view = asyncio.run(story({a: s.place for a, s in started.items()}))
-    finally:
-        for server in running.values():
-            server.__exit__(None, None, None)
-    everybody = {p.peer_id: Peer(p.peer_id, p.system_name, p.address) for p in peers}
-    everybody["backup-1"] = Peer("backup-1", "backup1", "192.0.2.91")
-    situation = Situation(
-        Cluster("cluster-1", "company.com"), everybody, {}, {}, memberships or {}, view
-    )
-    return {f.code: f for f in dns_records(situation, peers)}
+    with ExitStack() as running:
+        places = {a: running.enter_context(name_server(t)).place for a, t in zones.items()}
+        return judge(places, peers, memberships, **options)
 
 
 def test_the_guides_own_records_are_as_they_should_be():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from app.checks.paths import between_peers
+from app.checks.paths import ASSUMPTION, between_peers, round_trips
 from app.dns.lookup import NameServers
 from app.domain.finding import Severity
 from app.domain.observation import Observation
@@ -15,6 +15,7 @@ from app.services.appliances import ConnectedPeers
 from app.services.surroundings import PING, Surroundings
 from simulation.rehearsal import Rehearsal
 from transports import registry
+from transports.mock.fleet import SERVICE
 from transports.mock.virtual_time import run
 
 
@@ -102,11 +103,57 @@ def test_thirty_milliseconds_are_allowed_and_no_more(milliseconds):
     assert ("round-trip-too-long" in findings) is (milliseconds > 30)
 
 
-def test_later_versions_allow_longer_round_trips():
+@pytest.mark.parametrize(
+    ("version", "far"), [("X8.8", True), ("X8.11.3", True), ("X12.5", False), ("nonsense", True)]
+)
+def test_only_versions_on_record_allow_longer_round_trips(version, far):
     async def story():
         seen, found = await measured(Rehearsal({"round_trips": [["exp1", "exp2", 60]]}))
         return seen, found
 
     seen, found = run(story())
-    later = [replace(one, software_version="X12.5") for one in seen]
-    assert "round-trip-too-long" not in {finding.code for finding in between_peers(later, found)}
+    later = [replace(one, software_version=version) for one in seen]
+    codes = {finding.code for finding in between_peers(later, found)}
+    assert ("round-trip-too-long" in codes) is far
+
+
+def from_outside(distances):
+    """What is said of three peers that cannot ping, at these distances from the service."""
+
+    async def story():
+        rehearsal = Rehearsal()
+        for name, milliseconds in distances.items():
+            rehearsal.fleet.round_trips[frozenset((SERVICE, name))] = milliseconds
+        seen, found = await measured(rehearsal, able=())
+        return {f.code: f for f in between_peers(seen, found)}
+
+    return run(story())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (10, 20, f"10 to 30 ms {ASSUMPTION}: within 30 ms"),
+        (10, 20.1, f"10.1 to 30.1 ms {ASSUMPTION}: tells nothing about 30 ms"),
+        (45, 14.9, f"30.1 to 59.9 ms {ASSUMPTION}: beyond 30 ms"),
+        (45, 15, f"30 to 60 ms {ASSUMPTION}: tells nothing about 30 ms"),
+    ],
+)
+def test_a_bound_from_outside_is_told_with_its_assumption_and_settles_nothing(first, second, words):
+    findings = from_outside({"exp1": first, "exp2": second, "exp3": 1})
+    finding = findings["round-trips"]
+    assert finding.severity is Severity.UNKNOWN
+    assert finding.evidence["exp1 to exp2"] == words
+    assert finding.evidence["from here to exp1"] == f"{first:.3g} ms there and back"
+    assert finding.evidence["capability"] == PING
+    assert "round-trip-too-long" not in findings
+
+
+def test_what_no_connection_told_is_not_bounded():
+    async def story():
+        seen, _ = await measured(Rehearsal(), able=())
+        return [replace(one, round_trip_from_here=None) for one in seen]
+
+    (finding,) = round_trips(run(story()), {})
+    assert finding.evidence["from here to exp1"] == "not measured"
+    assert not [name for name in finding.evidence if " to exp2" in name and "here" not in name]

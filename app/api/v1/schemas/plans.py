@@ -95,7 +95,13 @@ class ChangeTextsRead(Told):
     implementation_plan: str = Field(description="Stages and steps.", examples=["1. Prepare"])
     backout_plan: str = Field(description="How to get back.", examples=["- Restore the backup"])
     test_plan: str = Field(description="What shows success.", examples=["- Peers are Active"])
-    risk_and_impact: str = Field(description="Impact, warnings.", examples=["exp1 restarts."])
+    risk_and_impact: str = Field(
+        description="Impact, and the preflight report.", examples=["exp1 restarts."]
+    )
+    approval_text: str = Field(
+        description="What an approver decides on: scope, digest, impact, the preflight report.",
+        examples=["add-peer on cluster cluster-1: 40 step(s), about 15 min."],
+    )
 
 
 class PlanRead(Told):
@@ -123,6 +129,7 @@ class PlanRead(Told):
                         "backout_plan": "- Restore the backup of exp1.",
                         "test_plan": "- every step reads back what it changed",
                         "risk_and_impact": "No impact expected.",
+                        "approval_text": "add-peer on cluster cluster-1, 40 step(s).",
                     },
                     "created_at": TIME,
                     "expires_at": TIME,
