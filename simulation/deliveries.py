@@ -7,7 +7,7 @@ worker that dies before it claims the job. What is due and has no wake-up is fou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 
 from simulation import laws
@@ -61,12 +61,13 @@ class Deliveries:
         workers = [worker for worker in self._world.workers if not worker.dead]
         self._world.draw.shuffle(workers)
         for worker in workers[:times]:
-            self._world.spawn(self._serve(worker, job_id))
+            self._world.carry(worker, job_id, worker.runner.advance(job_id))
 
-    async def _serve(self, worker: Worker, job_id: str) -> None:
+    async def serve(self, worker: Worker, job_id: str, work: Awaitable[None]) -> None:
+        """A worker's work on a job, to its end; what it leaves behind is found as by the real."""
         self._serving += 1
         try:
-            await worker.runner.advance(job_id)
+            await work
         except WorkerDied:
             return
         except asyncio.CancelledError:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from app.appliance.appliance import Appliance
 from app.domain.job import StepRecord, StepState
 from app.engine.clock import LoopClock
-from app.engine.errors import JournalDown
+from app.engine.errors import EngineError, JournalDown
 from app.engine.ports import Tools
 from app.engine.pulse import Pulse
 from app.engine.records import Flags, JobRecord, Lease, Leave, NewEvent, Wait
@@ -108,6 +108,15 @@ class Worker:
             return await call()
         finally:
             await self.cross(f"behind {place}")
+
+    async def take_over(self, leases: Sequence[Lease]) -> None:
+        """Go on with jobs of another worker, or with what this one lost inside itself."""
+        try:
+            taken = await self.runner.journal.take_over(leases, self.name)
+        except (EngineError, WorkerDied):
+            return
+        for job in taken:
+            self.world.carry(self, job.id, self.runner.take_up(job))
 
     def die(self) -> None:
         """SIGKILL."""
@@ -309,6 +318,11 @@ class MortalJournal:
                 return await world.journal.leave(lease, leave)
 
         return await self._call("leave", give_back)
+
+    async def take_over(self, leases: Sequence[Lease], owner: str) -> Sequence[JobRecord]:
+        """See Journal."""
+        journal = self._worker.world.journal
+        return await self._call("take-over", lambda: journal.take_over(leases, owner))
 
     async def load(self, job_id: str) -> JobRecord:
         """See Journal."""

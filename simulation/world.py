@@ -11,7 +11,7 @@ import logging
 import random
 import typing
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -115,14 +115,33 @@ class World(Rehearsal):
         if sum(not (w.dead or w.frozen) for w in self.workers) < 2:
             self.workers.append(Worker(f"worker-{len(self.workers) + 1}", self))
 
+    def carry(self, worker: Worker, job_id: str, work: Awaitable[None]) -> None:
+        """Have a worker do that on a job until it ends or the run is over."""
+        self.spawn(self.deliveries.serve(worker, job_id, work))
+
     def reap(self, worker: Worker, only: str = "") -> None:
-        """Take the jobs that worker has and no longer runs, or all where it is taken for dead."""
-        for job in list(self.journal.jobs.values()):
-            if job.owner != worker.name or (only and job.id != only):
-                continue
-            if only and (worker.dead or worker.frozen or job.id in worker.runner.running):
-                continue
-            self.spawn(self.journal.reclaim(job.id))
+        """Others take the jobs of a worker taken for dead; `only`: it finds one it lost itself."""
+        leases = [
+            job.lease
+            for job in self.journal.jobs.values()
+            if job.owner == worker.name and (not only or job.id == only)
+        ]
+        if not (only and (worker.dead or worker.frozen or only in worker.runner.running)):
+            self._take_over(leases, worker, itself=bool(only))
+
+    def _take_over(self, leases: Sequence[Lease], of: Worker, *, itself: bool) -> None:
+        """Again and again until no job is under its old lease: who takes over may die of it."""
+        left = [lease for lease in leases if self.job(lease.job_id).lease == lease]
+        if not left:
+            return
+        takers = [
+            worker
+            for worker in self.workers
+            if not (worker.dead or worker.frozen) and (worker is of) is itself
+        ]
+        if takers:
+            self.spawn(self.draw.choice(takers).take_over(left))
+        self.later(1.0, lambda: self._take_over(left, of, itself=itself))
 
     def strikes(self, place: str) -> list[Trouble]:
         """The troubles that come about at this crossing, whichever worker is at it."""

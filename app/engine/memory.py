@@ -132,6 +132,14 @@ class MemoryJournal:
         """See Journal."""
         return await self._apply(transitions.left(self._owned(lease), leave, self._clock.now()))
 
+    async def take_over(self, leases: Sequence[Lease], owner: str) -> Sequence[JobRecord]:
+        """See Journal."""
+        lost = [job for lease in leases if (job := self._job(lease.job_id)).lease == lease]
+        now = self._clock.now()
+        return [
+            await self._apply(transitions.taken_over(job, owner, now)) for job in lost if job.owner
+        ]
+
     async def attest(self, job_id: str, attestation: Attestation) -> JobRecord:
         """See JobDesk."""
         job = self._job(job_id)

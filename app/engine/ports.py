@@ -54,6 +54,12 @@ class Journal(Protocol):
         Raises LeaseLost, and writes nothing, where the lease is no longer good.
         """
 
+    async def take_over(self, leases: Sequence[Lease], owner: str) -> Sequence[JobRecord]:
+        """Give jobs of workers that are gone to `owner`, each under a new epoch.
+
+        Gives back those it got: their lease was as given still, and nobody else was at them.
+        """
+
     async def load(self, job_id: str) -> JobRecord:
         """The job. Raises NoSuchJob."""
 

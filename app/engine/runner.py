@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from app.engine.records import OVER, JobRecord, Lease, Leave
 from app.engine.stepping import StepRun
 
 log = logging.getLogger(__name__)
+HAND_BACK_SECONDS = 2.0
+"""How long an interrupted job tries to be given back; after that the reaper finds it."""
 
 
 def always_fresh() -> None:
@@ -32,7 +35,11 @@ def always_fresh() -> None:
 
 @dataclass
 class Runner:
-    """One worker's hands. `owner` is its name in the journal; `running` are the jobs it has."""
+    """One worker's hands.
+
+    `owner` is its name in the journal, `running` are the jobs it has, `concurrency` is how many
+    jobs it goes on with of those that others left behind.
+    """
 
     journal: Journal
     handlers: Handlers
@@ -41,6 +48,7 @@ class Runner:
     owner: str
     lease_check: LeaseCheck = always_fresh
     pacing: Pacing = field(default_factory=Pacing)
+    concurrency: int = 1000
     running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -56,6 +64,11 @@ class Runner:
         for task in tuple(self.running.values()):
             task.cancel()
 
+    @property
+    def room(self) -> int:
+        """How many more jobs this worker would take up now."""
+        return 0 if self._draining.is_set() else max(0, self.concurrency - len(self.running))
+
     async def advance(self, job_id: str) -> None:
         """Take the job as far as it goes. Does nothing where it is not to be taken up.
 
@@ -64,20 +77,43 @@ class Runner:
         """
         if self._draining.is_set() or job_id in self.running:
             return
+        await self._have(job_id, self.journal.claim(job_id, self.owner))
+
+    def take_up(self, job: JobRecord) -> asyncio.Task[None]:
+        """Go on with a job that the journal has given to this worker already."""
+        task = asyncio.create_task(self._have(job.id, _given(job)), name=f"go on with {job.id}")
+        self.running[job.id] = task
+        return task
+
+    async def finish(self, seconds: float) -> None:
+        """After `drain`: wait for every job to be given back; interrupt what takes longer."""
+        if self.running:
+            await asyncio.wait(self.running.values(), timeout=seconds)
+        if self.running:
+            self.interrupt()
+            await asyncio.wait(self.running.values(), timeout=HAND_BACK_SECONDS + 0.5)
+
+    async def _have(self, job_id: str, claim: Awaitable[JobRecord | None]) -> None:
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("advance runs in a task")
+            raise RuntimeError("a job is carried in a task")
         self.running[job_id] = task
         try:
-            job = await self.journal.claim(job_id, self.owner)
+            job = await claim
             if job is not None:
                 await self._carry(job)
         except LeaseLost:
             log.warning("job %s has another owner now; stopped", job_id)
         except EngineError as error:
             log.warning("job %s: %s; left to the reaper", job_id, error)
+        except Exception as error:  # noqa: BLE001 - left to the reaper too, whatever it is
+            log.error(  # noqa: TRY400 - a message could hold a secret
+                "job %s: %s; left to the reaper", job_id, failures.place(error)
+            )
         finally:
-            self.running.pop(job_id, None)
+            # A job taken over while its claim was under way is in another task's hands by now.
+            if self.running.get(job_id) is task:
+                del self.running[job_id]
 
     async def _carry(self, job: JobRecord) -> None:
         try:
@@ -103,7 +139,7 @@ class Runner:
         """Queue the job again although this task is being cancelled; bounded in time."""
         leave = Leave(JobState.QUEUED, why="interrupted")
         giving = asyncio.ensure_future(self.journal.leave(lease, leave))
-        done, _ = await asyncio.wait({giving}, timeout=2.0)
+        done, _ = await asyncio.wait({giving}, timeout=HAND_BACK_SECONDS)
         if not done:
             giving.cancel()
         elif (error := giving.exception()) is not None:
@@ -149,3 +185,7 @@ class Runner:
             return None
         now = (await tools.registry.cluster()).membership
         return None if now == then else failures.drifted(then, now)
+
+
+async def _given(job: JobRecord) -> JobRecord:
+    return job

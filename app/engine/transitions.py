@@ -213,6 +213,13 @@ def reclaimed(job: JobRecord, now: datetime, why: str = "worker-lost") -> Change
     return Change(changed, (NewEvent(event, {"why": why}),), wake=True)
 
 
+def taken_over(job: JobRecord, owner: str, now: datetime) -> Change:
+    """The job of a worker that is gone, straight into the hands of another."""
+    freed = reclaimed(job, now)
+    again = claimed(freed.job, owner, now)
+    return Change(again.job, (*freed.events, *again.events))
+
+
 def cancel_requested(job: JobRecord, by: str, reason: str, now: datetime) -> Change:
     """The job after somebody asked to stop it; one that never acted and is idle stops at once."""
     if job.state is JobState.CANCELLING:

@@ -8,7 +8,7 @@ together.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,8 @@ Enqueue = Callable[[AsyncConnection[Any], str, dt.datetime], Awaitable[None]]
 HOLDS_LOCK = 0x636C7702
 """Who holds which cluster and peers is decided by one transaction at a time."""
 CHANNEL = "job_event"
+LONGEST_PAYLOAD = 7000
+"""Bytes of one NOTIFY; PostgreSQL allows 8000."""
 
 _HOLDER = "select id from job where holds and cluster_id = %(cluster)s and id <> %(id)s limit 1"
 _PEER_HOLDER = """
@@ -170,11 +172,6 @@ class ConnectionDesk:
             raise held
         return await self.apply(job, change)
 
-    async def alone(self, lock: int) -> bool:
-        """Whether this transaction now has that lock; nobody is waited for."""
-        row = await self._one("select pg_try_advisory_xact_lock(%(lock)s) as taken", lock=lock)
-        return bool(row["taken"])
-
     async def locked(self, job_id: str) -> tuple[JobRecord, dt.datetime]:
         """The job, its row locked until the transaction ends, and the database's time."""
         rows = await self._all(job_rows.LOCK_JOB, id=job_id)
@@ -213,27 +210,34 @@ class ConnectionDesk:
                 turns += 1
         return turns
 
+    async def finish(self, changes: Sequence[Change]) -> list[JobRecord]:
+        """Write rows and events of changed jobs, tell listeners, and queue the wake-ups.
+
+        Steps and holds are as they were. All rows of one kind go to the server together.
+        """
+        jobs: list[JobRecord] = []
+        events: list[dict[str, Any]] = []
+        for change in changes:
+            seq = change.job.last_event_seq
+            for event in change.events:
+                seq += 1
+                data = Jsonb(to_json(event.data))
+                events.append(
+                    {"job_id": change.job.id, "seq": seq, "type": event.type, "data": data}
+                )
+            jobs.append(replace(change.job, last_event_seq=seq))
+        await self._each(job_rows.INSERT_EVENT, events)
+        await self._each(job_rows.UPDATE_JOB, [job_rows.job_values(job) for job in jobs])
+        told = {event["job_id"]: event["seq"] for event in events}
+        for news in payloads(told.items()):
+            await self._run("select pg_notify(%(channel)s, %(news)s)", channel=CHANNEL, news=news)
+        for job, change in zip(jobs, changes, strict=True):
+            if change.wake and job.wake_at is not None:
+                await self._enqueue(self._connection, job.id, job.wake_at)
+        return jobs
+
     async def _finish(self, change: Change) -> JobRecord:
-        """Write the job's row and events, tell listeners, and queue the wake-up."""
-        job, seq = change.job, change.job.last_event_seq
-        for event in change.events:
-            seq += 1
-            await self._run(
-                job_rows.INSERT_EVENT,
-                job_id=job.id,
-                seq=seq,
-                type=event.type,
-                data=Jsonb(to_json(event.data)),
-            )
-        job = replace(job, last_event_seq=seq)
-        await self._run(job_rows.UPDATE_JOB, **job_rows.job_values(job))
-        if change.events:
-            await self._run(
-                "select pg_notify(%(channel)s, %(news)s)", channel=CHANNEL, news=f"{job.id}:{seq}"
-            )
-        if change.wake and job.wake_at is not None:
-            await self._enqueue(self._connection, job.id, job.wake_at)
-        return job
+        return (await self.finish([change]))[0]
 
     async def _held(self, job: JobRecord) -> Held | None:
         found = await self._all(_HOLDER, cluster=job.cluster_id, id=job.id)
@@ -243,11 +247,9 @@ class ConnectionDesk:
         return PeerBusy(found[0]["peer_id"], found[0]["job_id"]) if found else None
 
     async def _write_steps(self, job_id: str, steps: tuple[Any, ...]) -> None:
-        if steps:
-            async with self._connection.cursor() as cursor:
-                await cursor.executemany(
-                    job_rows.WRITE_STEP, [job_rows.step_values(job_id, step) for step in steps]
-                )
+        await self._each(
+            job_rows.WRITE_STEP, [job_rows.step_values(job_id, step) for step in steps]
+        )
 
     async def _insert_attestation(self, job_id: str, made: Attestation) -> None:
         await self._run(
@@ -260,6 +262,14 @@ class ConnectionDesk:
             recorded_at=made.recorded_at,
         )
 
+    async def _each(self, statement: str, rows: Sequence[dict[str, Any]]) -> None:
+        """The statement once for each; many go to the server together."""
+        if len(rows) == 1:
+            await self._connection.execute(statement.encode(), rows[0])
+        elif rows:
+            async with self._connection.cursor() as cursor:
+                await cursor.executemany(statement.encode(), rows)
+
     async def _run(self, statement: str, **values: Any) -> None:
         await self._connection.execute(statement.encode(), values)
 
@@ -270,3 +280,15 @@ class ConnectionDesk:
 
     async def _one(self, statement: str, **values: Any) -> dict[str, Any]:
         return (await self._all(statement, **values))[0]
+
+
+def payloads(written: Iterable[tuple[str, int]]) -> list[str]:
+    """News for listeners: `job:seq` items joined by commas, in payloads of bearable length."""
+    found: list[str] = []
+    for job_id, seq in written:
+        item = f"{job_id}:{seq}"
+        if found and len(found[-1]) + len(item) < LONGEST_PAYLOAD:
+            found[-1] += f",{item}"
+        else:
+            found.append(item)
+    return found

@@ -28,6 +28,10 @@ from app.storage.event_news import EventNews
 from app.storage.journal import PostgresJournal
 from app.storage.liveness import Liveness, Rules
 
+GRACEFUL_SECONDS = 5.0
+"""A worker that is asked to end waits so long for its jobs to reach a point where they can be given
+back; then it interrupts them."""
+
 
 @dataclass(frozen=True)
 class PostgresEngine:
@@ -55,7 +59,7 @@ class PostgresEngine:
         rules: Rules | None = None,
         pacing: Pacing | None = None,
     ) -> None:
-        """Carry out jobs until `drain` is set; then give them back and return within seconds."""
+        """Carry out jobs until `drain` is set; then give them back and return, within 8 seconds."""
         runner = Runner(
             journal=self.journal,
             handlers=handlers,
@@ -63,15 +67,14 @@ class PostgresEngine:
             clock=clock,
             owner=name or worker_name(),
             pacing=pacing or Pacing(),
+            concurrency=concurrency,
         )
         liveness = Liveness(
             url=self.url,
             pool=self.pool,
             journal=self.journal,
             wakeups=self.queue,
-            name=runner.owner,
-            running=lambda: runner.running,
-            interrupt=runner.interrupt,
+            runner=runner,
             rules=rules,
         )
         runner.lease_check = liveness.check
@@ -89,7 +92,7 @@ class PostgresEngine:
         finally:
             draining.cancel()
             runner.drain()
-            await _ended(serving)
+            await asyncio.gather(_ended(serving), runner.finish(GRACEFUL_SECONDS))
             await _ended(alive)
 
 
@@ -97,7 +100,10 @@ class PostgresEngine:
 async def open_engine(url: str) -> AsyncIterator[PostgresEngine]:
     """Connections for one process; `url` is the database's, its schema is there."""
     plain = plain_url(url)
-    async with journal_pool(plain) as pool, ProcrastinateQueue(plain) as queue:
+    async with (
+        journal_pool(plain) as pool,
+        ProcrastinateQueue(plain, graceful=GRACEFUL_SECONDS) as queue,
+    ):
         news = EventNews(plain, pool)
         journal = PostgresJournal(pool, queue.enqueue, news.wrote)
         telling = asyncio.create_task(news.run(), name="event news")

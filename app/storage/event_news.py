@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 
 import psycopg
 
 from app.engine.news import LocalNews, WaitForNews
 from app.storage.database import Pool, connect
-from app.storage.desk import CHANNEL
+from app.storage.desk import CHANNEL, payloads
 
 log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.05
-_LONGEST_PAYLOAD = 7000
-"""Bytes; PostgreSQL allows 8000."""
 
 
 class EventNews:
@@ -76,18 +73,6 @@ class EventNews:
             except psycopg.Error as error:
                 log.warning("listening for events was interrupted: %s", type(error).__name__)
             await asyncio.sleep(0.5)
-
-
-def payloads(written: Iterable[tuple[str, int]]) -> list[str]:
-    """`job:seq` items joined by commas, in payloads of bearable length."""
-    found: list[str] = []
-    for job_id, seq in written:
-        item = f"{job_id}:{seq}"
-        if found and len(found[-1]) + len(item) < _LONGEST_PAYLOAD:
-            found[-1] += f",{item}"
-        else:
-            found.append(item)
-    return found
 
 
 def told_of(payload: str) -> list[str]:

@@ -32,8 +32,6 @@ from app.storage import job_rows
 from app.storage.database import Pool
 from app.storage.desk import ConnectionDesk, Enqueue
 
-REAPING_LOCK = 0x636C7703
-"""One worker at a time takes jobs from those who are gone."""
 Wrote = Callable[[str, int], None]
 """Told of each write: job id, number of its last event."""
 
@@ -100,28 +98,26 @@ class PostgresJournal:
                 raise LeaseLost(f"job {lease.job_id} is no longer ours")
             return await desk.apply(job, transitions.left(job, leave, now))
 
-    async def reclaim(self, job_id: str, lease: Lease | None = None) -> JobRecord | None:
-        """Take the job from its worker, unless it has changed hands since `lease` was seen."""
+    async def reclaim(self, job_id: str) -> JobRecord:
+        """Take the job from its worker and queue it."""
         async with self.desk() as desk:
             job, now = await desk.locked(job_id)
-            if job.owner is None or (lease is not None and job.lease != lease):
-                return None
-            return await desk.apply(job, transitions.reclaimed(job, now))
+            return (
+                job if job.owner is None else await desk.apply(job, transitions.reclaimed(job, now))
+            )
 
-    async def reclaim_all(self, leases: Sequence[Lease]) -> Sequence[str]:
-        """Take jobs from a worker that is gone, in one transaction; the ids of those taken.
-
-        Gives none where another worker is at it: survivors must not queue for the same rows.
-        """
+    async def take_over(self, leases: Sequence[Lease], owner: str) -> Sequence[JobRecord]:
+        """See Journal. One transaction, whatever their number; rows others have are passed by."""
         known = {lease.job_id: lease for lease in leases}
         async with self.desk() as desk:
-            if not known or not await desk.alone(REAPING_LOCK):
-                return []
             found = await desk.locked_all(list(known))
-            lost = [(job, now) for job, now in found if job.owner and job.lease == known[job.id]]
-            for job, now in lost:
-                await desk.apply(job, transitions.reclaimed(job, now))
-        return [job.id for job, _ in lost]
+            return await desk.finish(
+                [
+                    transitions.taken_over(job, owner, now)
+                    for job, now in found
+                    if job.owner and job.lease == known[job.id]
+                ]
+            )
 
     async def create(self, new: NewJob, *, queue: bool = False) -> JobRecord:
         """See JobDesk."""

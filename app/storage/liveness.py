@@ -2,12 +2,13 @@
 
 Each worker keeps one connection for itself, holds an advisory lock on it and writes a beat each
 second. The kernel closes a killed process's socket and PostgreSQL drops the lock, so a killed
-worker is known within seconds; a frozen one keeps its lock and is known by its old beat. Either way
-its jobs get a new epoch, so whatever it still does cannot be written down.
+worker is known within a second; a frozen one keeps its lock and is known by its old beat. Who finds
+out takes the jobs over at once, as many as it has room for, in one transaction and without a
+wake-up: that gives them a new epoch, so whatever the other still does cannot be written down.
 
 Three traps, each met in an experiment before this was written: right after a restart of the
 database nobody has a lock, so nobody is judged for some seconds; a worker may be alive and have
-lost a job inside itself, so it also reclaims what it owns and does not have; losing wake-ups must
+lost a job inside itself, so it also takes over what it owns and does not have; losing wake-ups must
 not lose jobs, so a sweeper looks for jobs that are due and have none.
 """
 
@@ -16,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Sequence
+import select
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +29,20 @@ from app.engine.errors import EngineError
 from app.engine.ports import Wakeups
 from app.engine.pulse import Pulse
 from app.engine.records import Lease
+from app.engine.runner import Runner
 from app.storage.database import Connection, Pool, connect
 from app.storage.journal import PostgresJournal
 
 log = logging.getLogger(__name__)
-AT_ONCE = 25
-"""How many jobs of a dead worker are taken in one transaction."""
+LEAST_SHARE = 25
+"""A worker takes its share of what dead ones had, or so many; what is left waits for its next look,
+a moment later, in case that the others are slower."""
 RECONNECT_SECONDS = 0.1
 WATCH_SECONDS = 0.25
 """How often a worker looks at the age of its own last good beat."""
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+"""The other end closed the connection, read or not. Where the system cannot tell (macOS), a broken
+connection is known when the loop reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +52,16 @@ class Rules:
     beat: float = 1.0
     stale: float = 5.0
     """A worker without a good beat for so long does not act, and interrupts what it does."""
-    killed: float = 1.2
-    """Lock gone and beat older than this: dead. A living worker whose connection broke notices at
-    once, and does not act either when its last good beat is that old."""
+    gone: float = 0.4
+    """Lock not there for so long, and no beat in between: dead. A living worker whose connection
+    broke counts from before that, and so stops acting earlier."""
     frozen: float = 10.0
     """Beat older than this: dead, lock or not."""
     settle: float = 4.0
     """Nobody is judged so soon after the server's start or our own return to it."""
-    reap: float = 0.2
+    reap: float = 0.25
+    """How often the others are looked at; while one has no lock, each `look_again`."""
+    look_again: float = 0.1
     sweep: float = 5.0
     late: float = 3.0
     """A job due for so long without a wake-up gets one; one whose wake-up was fetched and led to
@@ -63,19 +73,25 @@ insert into worker (name, lock_key, beat, started_at)
 values (%(name)s, %(key)s, clock_timestamp(), clock_timestamp())
 on conflict (name) do update set beat = clock_timestamp(), lock_key = excluded.lock_key
 """
-_LOST = """
-select job.id, job.owner, job.epoch from job left join worker on worker.name = job.owner
-where job.owner is not null and job.owner <> %(me)s
-    and clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => %(settle)s)
+_ABSENT = """
+select owner.name, worker.beat,
+    coalesce(worker.beat < clock_timestamp() - make_interval(secs => %(frozen)s), true) as certain
+from (select distinct owner as name from job where owner <> %(me)s) as owner
+left join worker on worker.name = owner.name
+where clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => %(settle)s)
     and (worker.name is null
         or worker.beat < clock_timestamp() - make_interval(secs => %(frozen)s)
-        or (worker.beat < clock_timestamp() - make_interval(secs => %(killed)s)
-            and not exists (
-                select 1 from pg_locks
-                where locktype = 'advisory' and granted and objsubid = 1
-                    and database = (select oid from pg_database where datname = current_database())
-                    and (classid::bigint << 32 | objid::bigint) = worker.lock_key)))
-limit 500
+        or not exists (
+            select 1 from pg_locks
+            where locktype = 'advisory' and granted and objsubid = 1
+                and database = (select oid from pg_database where datname = current_database())
+                and (classid::bigint << 32 | objid::bigint) = worker.lock_key))
+"""
+_THEIRS = "select id, owner, epoch from job where owner = any(%(names)s) limit %(limit)s"
+_LIVING = """
+select name from worker
+where beat > clock_timestamp() - make_interval(secs => %(frozen)s) and name <> all(%(names)s)
+order by name
 """
 _MINE = "select id, owner, epoch from job where owner = %(me)s"
 _DUE = """
@@ -107,20 +123,25 @@ class Liveness:
         pool: Pool,
         journal: PostgresJournal,
         wakeups: Wakeups,
-        name: str,
-        running: Callable[[], Collection[str]],
-        interrupt: Callable[[], None],
+        runner: Runner,
         rules: Rules | None = None,
     ) -> None:
-        """`running` names the jobs this process has in hand; `interrupt` stops them."""
+        """`runner` has this worker's jobs, and goes on with those that it takes over."""
         self._url = url
         self._pool = pool
         self._journal = journal
         self._wakeups = wakeups
-        self._name = name
-        self._running = running
+        self._name = runner.owner
+        self._runner = runner
         self._rules = rules or Rules()
-        self._pulse = Pulse(self._rules.stale, interrupt)
+        self._pulse = Pulse(
+            self._rules.stale, runner.interrupt, gone=self._rules.gone, cut=self._cut
+        )
+        self._connection: Connection | None = None
+        self._unreadable: set[str] = set()
+        """Jobs of others whose rows this worker could not make sense of; told once."""
+        self._absent: dict[str, tuple[object, float]] = {}
+        """Workers without a lock: their beat then, and since when, on the loop's clock."""
         self._lock_key = secrets.randbits(62)
         self._beating_since = float("inf")
         self._returned = False
@@ -138,8 +159,8 @@ class Liveness:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._beat(), name="beat")
                 tasks.create_task(self._watch(), name="watch our own beat")
-                tasks.create_task(self._each(self._rules.reap, self._reap), name="reap")
-                tasks.create_task(self._each(self._rules.sweep, self._sweep), name="sweep")
+                tasks.create_task(self._each(self._reap), name="reap")
+                tasks.create_task(self._each(self._sweep), name="sweep")
         finally:
             await asyncio.shield(self._sign_off())
 
@@ -149,6 +170,8 @@ class Liveness:
             try:
                 async with await connect(self._url, connect_timeout=3) as connection:
                     await self._take_lock(connection)
+                    self._pulse.watch()
+                    self._connection = connection
                     while True:
                         began = loop.time()
                         async with asyncio.timeout(self._rules.stale):
@@ -164,10 +187,18 @@ class Liveness:
                             pass
             except (psycopg.Error, TimeoutError, OSError) as error:
                 log.warning("the beat was interrupted: %s", type(error).__name__)
-            self._pulse.doubt(self._rules.killed)
+            self._connection = None
             self._returned = True
             self._beating_since = float("inf")
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _cut(self) -> bool:
+        """Whether the connection that shows that we live is broken, as far as the kernel knows."""
+        if self._connection is None or self._connection.closed:
+            return True
+        poll = select.poll()
+        poll.register(self._connection.pgconn.socket, _HUNG_UP)
+        return bool(poll.poll(0))
 
     async def _take_lock(self, connection: Connection) -> None:
         """Take our lock. Our own broken connection may hold it still; then take another."""
@@ -185,47 +216,85 @@ class Liveness:
             if self._pulse.watch():
                 log.warning("no good beat for too long: acts are interrupted")
 
-    async def _each(self, seconds: float, work: Callable[[], Any]) -> None:
+    async def _each(self, work: Callable[[], Awaitable[float]]) -> None:
         await self.beating.wait()
+        pause = 0.0
         while True:
+            await asyncio.sleep(pause)
             try:
-                await work()
+                pause = await work()
             except (psycopg.Error, EngineError) as error:
                 log.warning("%s failed: %s", work.__name__, type(error).__name__)
-            await asyncio.sleep(seconds)
+                pause = self._rules.reap
 
-    async def _reap(self) -> None:
-        mine = await self._rows(_MINE, me=self._name)
-        lost = [row for row in mine if row["id"] not in self._running()]
-        settled = asyncio.get_running_loop().time() - self._beating_since
-        if settled > self._rules.settle:
-            rules = self._rules
-            lost += await self._rows(
-                _LOST,
-                me=self._name,
-                settle=rules.settle,
-                frozen=rules.frozen,
-                killed=rules.killed,
-            )
-        leases = [Lease(row["id"], row["owner"], row["epoch"]) for row in lost]
-        for start in range(0, len(leases), AT_ONCE):
-            for job_id in await self._reclaim(leases[start : start + AT_ONCE]):
-                log.warning("job %s was taken from a worker that is gone", job_id)
+    async def _reap(self) -> float:
+        running = self._runner.running
+        lost = [row for row in await self._rows(_MINE, me=self._name) if row["id"] not in running]
+        dead = await self._dead()
+        if dead and self._runner.room:
+            lost += await self._share(dead)
+        await self._take_over([Lease(row["id"], row["owner"], row["epoch"]) for row in lost])
+        return self._rules.look_again if self._absent else self._rules.reap
 
-    async def _reclaim(self, leases: Sequence[Lease]) -> Sequence[str]:
-        """Take these jobs, all at once; one by one where a single one stands in the way."""
-        leases = [w for w in leases if w.owner != self._name or w.job_id not in self._running()]
+    async def _share(self, dead: list[str]) -> list[dict[str, Any]]:
+        """What of the dead ones' jobs this worker takes now; every survivor begins with others."""
+        theirs = await self._rows(_THEIRS, names=dead, limit=self._runner.room)
+        theirs = [row for row in theirs if row["id"] not in self._unreadable]
+        living = await self._rows(_LIVING, names=dead, frozen=self._rules.frozen)
+        names = [row["name"] for row in living] or [self._name]
+        ours = names.index(self._name) if self._name in names else 0
+        theirs.sort(key=lambda row: zlib.crc32(row["id"].encode()) % len(names) != ours)
+        return theirs[: max(LEAST_SHARE, -(-len(theirs) // len(names)))]
+
+    async def _dead(self) -> list[str]:
+        """Workers that have jobs and are gone."""
+        rules, now = self._rules, asyncio.get_running_loop().time()
+        if now - self._beating_since <= rules.settle:
+            return []
+        absent = await self._rows(_ABSENT, me=self._name, settle=rules.settle, frozen=rules.frozen)
+        # A beat between two looks means that it was back between them: it counts anew.
+        since = {
+            row["name"]: seen
+            if (seen := self._absent.get(row["name"])) and seen[0] == row["beat"]
+            else (row["beat"], now)
+            for row in absent
+        }
+        self._absent = since
+        return [
+            row["name"]
+            for row in absent
+            if row["certain"] or now - since[row["name"]][1] >= rules.gone
+        ]
+
+    async def _take_over(self, leases: Sequence[Lease]) -> None:
+        """Take these jobs in one transaction; one by one where a single one stands in the way."""
+        leases = [
+            lease
+            for lease in leases[: self._runner.room]
+            if lease.owner != self._name or lease.job_id not in self._runner.running
+        ]
+        if not leases:
+            return
         try:
-            return await self._journal.reclaim_all(leases)
-        except EngineError as error:
-            log.warning("%d jobs were not reclaimed at once: %s", len(leases), error)
-        taken = []
-        for lease in leases:
-            if await self._journal.reclaim(lease.job_id, lease) is not None:
-                taken.append(lease.job_id)  # noqa: PERF401 - what was taken before an error counts
-        return taken
+            taken = await self._journal.take_over(leases, self._name)
+        except (psycopg.Error, EngineError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one unreadable job must not hold up the others
+            log.error(  # noqa: TRY400 - a message could hold a secret
+                "%d jobs were not taken over at once: %s", len(leases), type(error).__name__
+            )
+            if len(leases) == 1:
+                self._unreadable.add(leases[0].job_id)
+            else:
+                for lease in leases:
+                    await self._take_over([lease])
+            return
+        for job in taken:
+            self._runner.take_up(job)
+        if taken:
+            log.warning("%d jobs were taken from a worker that is gone", len(taken))
 
-    async def _sweep(self) -> None:
+    async def _sweep(self) -> float:
         for row in await self._rows(_DUE, late=self._rules.late):
             log.warning("job %s was due and had no wake-up", row["id"])
             await self._wakeups.wake(row["id"])
@@ -233,6 +302,7 @@ class Liveness:
             async with self._journal.desk() as desk:
                 await desk.promote()
         await self._rows(_FORGET_WORKERS)
+        return self._rules.sweep
 
     async def _sign_off(self) -> None:
         try:

@@ -26,10 +26,11 @@ from app.storage.database import migrate, plain_url
 from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
 from app.storage.liveness import Rules
+from tests.chaos.worker import HURRY
 from tests.support.engine_bench import new_job, step
 from tests.support.journals import register
 
-STEPS = 12
+STEPS = 30
 PATIENCE = 240.0
 Process = asyncio.subprocess.Process
 
@@ -58,6 +59,16 @@ class Workers:
                     stderr=asyncio.subprocess.DEVNULL,
                 )
             )
+
+    async def ready(self) -> None:
+        """Wait until all of them beat: a worker that is still starting survives nobody."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                names = await rows(self._url, "select name from worker")
+                beating = {int(str(name).split("-")[-2]) for (name,) in names}
+                if all(process.pid in beating for process in self.living):
+                    return
+                await asyncio.sleep(0.1)
 
     async def kill(self, process: Process) -> None:
         self.living.remove(process)
@@ -125,10 +136,17 @@ async def takeover(url: str, workers: Workers) -> tuple[float, int]:
                 await asyncio.sleep(0.02)
 
 
+def hurry(folder: Path) -> None:
+    """Let the jobs come to their end."""
+    Path(folder, HURRY).touch()
+
+
 def repeated_blindly(folder: Path) -> tuple[int, int, int]:
     """Acts, acts on a step that had acted before, and such without a look in between."""
     acts = again = blind = 0
     for path in folder.iterdir():
+        if path.name == HURRY:
+            continue
         acted = looked = False
         for line in path.read_text().splitlines():
             if line.startswith("look"):
@@ -152,14 +170,16 @@ async def chaos(tries: int, jobs: int, folder: Path, database: Path) -> int:
         async with open_engine(url) as engine:
             await workers.fill()
             await asyncio.sleep(3)
-            await start_jobs(engine, url, names, takes=max(2.0, tries * 0.8))
+            await start_jobs(engine, url, names, takes=max(2.0, tries * 20 / STEPS))
             await asyncio.sleep(Rules().settle)
             times: list[tuple[float, int]] = []
             for number in range(tries):
                 times.append(await takeover(url, workers))
                 say(f"kill {number + 1}: {times[-1][1]} jobs taken over in {times[-1][0]:.2f} s")
                 await workers.fill()
-                await asyncio.sleep(draw.uniform(1.0, 2.5))
+                await workers.ready()
+                await asyncio.sleep(draw.uniform(0.0, 1.0))
+            hurry(folder)
             stopped = draw.choice(workers.living)
             stopped.send_signal(signal.SIGSTOP)
             await asyncio.sleep(Rules().frozen + 2)

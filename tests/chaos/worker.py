@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from app.engine.clock import SystemClock
@@ -17,9 +18,14 @@ from app.procedures.base import Handler, Look, StepContext
 from app.storage.engine import open_engine
 from tests.support.engine_bench import Bench
 
+HURRY = "hurry"
+"""While this file is not there, acts take their time, so that all jobs are at work all along."""
+
 
 def handlers(folder: Path) -> dict[str, Handler]:
     """The one kind of step there is."""
+
+    hurry = folder / HURRY
 
     def note(key: str, what: str) -> None:
         line = f"{what} {os.getpid()}\n".encode()
@@ -35,7 +41,9 @@ def handlers(folder: Path) -> dict[str, Handler]:
 
     async def act(context: StepContext) -> None:
         note(context.step.key, "act")
-        await asyncio.sleep(float(context.step.params.get("takes", 0)))
+        until = time.monotonic() + float(context.step.params.get("takes", 0))
+        while time.monotonic() < until and not hurry.exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.5)
 
     return {"set": Handler("set", look, act)}
 

@@ -225,6 +225,51 @@ class JournalSuite:
         assert (await place.journal.load("job-1")).steps[0].state is StepState.PENDING
         assert (await place.events())[: len(before)] == before
 
+    async def test_jobs_of_a_worker_that_is_gone_are_in_anothers_hands_at_once(
+        self, place: Place
+    ) -> None:
+        for name in ("job-1", "job-2"):
+            await place.create(new_job(step("a", peer_id=name), job_id=name, cluster=name))
+        lost = [await place.claim(name, "gone") for name in ("job-1", "job-2")]
+        taken = await place.journal.take_over([job.lease for job in lost], "w")
+        assert [(job.id, job.owner, job.state) for job in taken] == [
+            ("job-1", "w", JobState.RUNNING),
+            ("job-2", "w", JobState.RUNNING),
+        ]
+        for old, new in zip(lost, taken, strict=True):
+            assert new.epoch > old.epoch
+            assert new == await place.journal.load(old.id)
+            with pytest.raises(LeaseLost):
+                await place.journal.record(old.lease, old.steps[0])
+            await place.journal.record(new.lease, new.steps[0], [NewEvent(STEP_PROGRESS)])
+        events = await place.events()
+        assert [event.type for event in events][2:] == [
+            "job.queued",
+            "job.started",
+            "job.step.progress",
+        ]
+        assert (events[2].data["why"], events[3].data["resumed"]) == ("worker-lost", True)
+        assert await place.journal.claim("job-1", "x") is None
+
+    async def test_a_job_that_changed_hands_meanwhile_is_not_taken_over(self, place: Place) -> None:
+        await place.create(new_job(step("a")))
+        old = (await place.claim()).lease
+        await place.journal.reclaim("job-1")
+        assert await place.journal.take_over([old], "x") == []
+        new = await place.claim(owner="w")
+        assert await place.journal.take_over([old], "x") == []
+        assert await place.journal.take_over([], "x") == []
+        await place.journal.record(new.lease, new.steps[0])
+
+    async def test_a_job_that_is_being_cancelled_stays_so_when_it_is_taken_over(
+        self, place: Place
+    ) -> None:
+        await place.create(new_job(step("a")))
+        job = await place.claim()
+        await place.journal.request_cancel("job-1", by="Ann")
+        (taken,) = await place.journal.take_over([job.lease], "w")
+        assert (taken.state, taken.cancel_requested) == (JobState.CANCELLING, True)
+
     async def test_a_lease_can_be_demanded_for_a_write_beside_the_journal(
         self, place: Place
     ) -> None:

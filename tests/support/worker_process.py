@@ -18,7 +18,7 @@ from app.storage.engine import open_engine
 from app.storage.liveness import Rules
 from tests.support.engine_bench import Bench
 
-RULES = Rules(beat=0.2, killed=0.8, settle=0.5, reap=0.2, sweep=0.5, late=0.5, frozen=5, stale=2.5)
+RULES = Rules(beat=0.2, gone=0.4, settle=0.5, reap=0.2, sweep=0.5, late=0.5, frozen=5, stale=2.5)
 
 
 def acts(device: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """A worker that could not show that it lives takes itself for dead."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
@@ -49,22 +50,72 @@ def test_without_a_good_beat_everything_is_interrupted_once_and_nothing_may_be_t
     assert run(story()) == ["now"]
 
 
-def test_a_worker_that_others_see_cut_off_may_act_for_a_shorter_time():
-    async def story() -> None:
-        pulse = Pulse(5.0, lambda: None)
-        loop = asyncio.get_running_loop()
-        pulse.beaten(loop.time())
-        pulse.doubt(1.2)
-        await asyncio.sleep(1)
+@dataclass
+class Link:
+    """The connection that shows that a worker lives."""
+
+    broken: bool = False
+
+    def cut(self) -> bool:
+        return self.broken
+
+
+def test_a_worker_whose_connection_broke_stops_before_others_may_take_its_jobs():
+    async def story() -> list[str]:
+        interrupted: list[str] = []
+        link = Link()
+        pulse = Pulse(5.0, lambda: interrupted.append("now"), gone=0.6, cut=link.cut)
+        pulse.beaten(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.5)
         pulse.check()
-        await asyncio.sleep(1)
+        link.broken = True
+        await asyncio.sleep(0.5)
+        pulse.check()
+        assert not pulse.watch()
+        await asyncio.sleep(0.2)
         with pytest.raises(LeaseLost):
             pulse.check()
-        pulse.beaten(loop.time())
-        await asyncio.sleep(4)
-        pulse.check()
+        assert pulse.watch()
+        return interrupted
+
+    assert run(story()) == ["now"]
+
+
+def test_a_connection_that_broke_while_nobody_looked_counts_from_when_it_was_last_whole():
+    async def story() -> None:
+        link = Link()
+        pulse = Pulse(5.0, lambda: None, gone=0.6, cut=link.cut)
+        pulse.beaten(asyncio.get_running_loop().time())
+        await asyncio.sleep(3)
+        link.broken = True
+        with pytest.raises(LeaseLost):
+            pulse.check()
 
     run(story())
+
+
+def test_a_connection_that_came_back_too_late_interrupts_what_was_under_way():
+    async def story() -> list[str]:
+        interrupted: list[str] = []
+        link = Link()
+        loop = asyncio.get_running_loop()
+        pulse = Pulse(5.0, lambda: interrupted.append("now"), gone=0.6, cut=link.cut)
+        pulse.beaten(loop.time())
+        link.broken = True
+        await asyncio.sleep(0.3)
+        assert not pulse.watch()
+        link.broken = False
+        pulse.beaten(loop.time())
+        assert interrupted == []
+        link.broken = True
+        await asyncio.sleep(0.7)
+        assert pulse.watch()
+        link.broken = False
+        pulse.beaten(loop.time())
+        pulse.check()
+        return interrupted
+
+    assert run(story()) == ["now"]
 
 
 async def test_registry_and_backups_are_not_written_without_a_lease():
