@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     plan_lifetime: timedelta = Field(
         default=timedelta(hours=24), description="How long a plan can be started after it was made."
     )
+    approval_lifetime: timedelta = Field(
+        default=timedelta(days=7),
+        description="How long a job waits for its approvals where its start names no time.",
+    )
     observation_limit: float = Field(
         default=60.0, gt=0, le=600, description="Seconds the observation of one peer may take."
     )

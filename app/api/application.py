@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from app.api import answers, health, openapi, pages
 from app.api.middleware import Authentication, BodyLimits, RequestIds
 from app.api.v1 import (
+    approvals,
     checks,
     clusters,
     credentials,
@@ -61,6 +62,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         reports.router,
         procedures.router(services.planning.procedures),
         jobs.router,
+        approvals.router,
         events.router,
         evidence.router,
         images.router,

@@ -63,6 +63,7 @@ ClustersWriter = Annotated[Principal, Depends(requires(Scope.CLUSTERS_WRITE))]
 JobsReader = Annotated[Principal, Depends(requires(Scope.JOBS_READ))]
 JobsRunner = Annotated[Principal, Depends(requires(Scope.JOBS_RUN))]
 JobsCanceller = Annotated[Principal, Depends(requires(Scope.JOBS_CANCEL))]
+ApprovalsDecider = Annotated[Principal, Depends(requires(Scope.APPROVALS_DECIDE))]
 CredentialsWriter = Annotated[Principal, Depends(requires(Scope.CREDENTIALS_WRITE))]
 
 

@@ -109,6 +109,44 @@ _TYPES = (
         "Read the job and choose again.",
     ),
     ProblemType(
+        "change-required",
+        422,
+        "A change record is required",
+        "The policy of the cluster asks every start for the number of the caller's change record. "
+        "Nothing was changed.",
+        "Send `change` with a `number`, or have the cluster's policy changed.",
+    ),
+    ProblemType(
+        "approval-closed",
+        409,
+        "There is nothing to decide",
+        "Nobody has to approve this job, or its request for approval is decided, expired or "
+        "withdrawn.",
+        "Read the job; where it ended without having begun, start a new one.",
+    ),
+    ProblemType(
+        "approval-mismatch",
+        409,
+        "The decision is about another plan",
+        "A decision names the digest of the plan that was read, and the job carries out a plan of "
+        "another digest. Nothing was decided.",
+        "Read the plan of this job and decide with its digest.",
+    ),
+    ProblemType(
+        "already-decided",
+        409,
+        "You have decided already",
+        "Each approver decides once on a job, and keeps to it.",
+        "Read the job's approvals. A decision that was wrong is mended by cancelling the job.",
+    ),
+    ProblemType(
+        "four-eyes",
+        403,
+        "Somebody else has to decide",
+        "The job was started with four eyes: whoever asked for it does not approve or reject it.",
+        "Have another person decide; whoever started the job can cancel it.",
+    ),
+    ProblemType(
         "name-taken",
         409,
         "The name is in use",

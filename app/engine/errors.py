@@ -3,6 +3,7 @@
 EngineError
 |-- NoSuchJob            no job of that id
 |-- NoSuchGate           the job's plan has no gate of that name
+|-- DecisionRefused      what an approver says does not count; `code` says why
 |-- IllegalTransition    the job's state does not allow it; `legal` lists what it does allow
 |-- Held                 somebody else's job stands in the way
 |   |-- ClusterBusy        a job holds the cluster
@@ -47,6 +48,15 @@ class IllegalTransition(EngineError):
         self.state = state
         self.wanted = wanted
         self.legal = legal
+
+
+class DecisionRefused(EngineError):
+    """What an approver says does not count. `code` is a problem code of the API."""
+
+    def __init__(self, job_id: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.code = code
 
 
 class Held(EngineError):

@@ -1,17 +1,19 @@
 """What one `advance` carries along from step to step: the lease, the clock, the flags.
 
 Also the one place that decides whether to stop here: because the process drains, the time slice is
-over, or somebody asked for a cancel or a pause and this is a safe point.
+over, or somebody asked for a cancel or a pause, or the job's terms keep it (app.engine.clearance),
+and this is a safe point.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.domain.clock import Clock
 from app.domain.job import JobState, StepRecord, WaitReason
+from app.engine.clearance import Never, clearance
 from app.engine.ports import Journal, LeaseCheck
 from app.engine.records import Flags, JobRecord, Leave, NewEvent, Wait, safe_before
 from app.engine.transitions import waiting_event
@@ -63,7 +65,14 @@ class Going:
         if self.flags.pause:
             wait = Wait(WaitReason.HOLD, "paused", self.records[index].key)
             return Leave(JobState.WAITING, wait=wait, flags=self.flags)
-        return None
+        now = self.clock.now()
+        kept = clearance(replace(self.job, steps=tuple(self.records)), now)
+        if kept is None:
+            return None
+        if isinstance(kept, Never):
+            return Leave(JobState.CANCELLED, failure=kept.failure, flags=self.flags)
+        wake_in = None if kept.wake_at is None else (kept.wake_at - now).total_seconds()
+        return Leave(JobState.WAITING, wait=kept.wait, wake_in=wake_in, flags=self.flags)
 
     async def write(
         self, index: int, record: StepRecord, events: Sequence[NewEvent], wait: Wait | None

@@ -14,7 +14,9 @@ from dataclasses import replace
 
 from app.domain.clock import Clock
 from app.domain.job import Attestation, Event, JobState, StepRecord
+from app.domain.terms import Decision
 from app.engine import transitions
+from app.engine.deciding import decided
 from app.engine.errors import ClusterBusy, Held, LeaseLost, NoSuchJob, PeerBusy
 from app.engine.news import LocalNews
 from app.engine.ports import Wakeups
@@ -109,7 +111,8 @@ class MemoryJournal:
         now = self._clock.now()
         if not transitions.may_claim(job, now):
             return None
-        return await self._apply(transitions.claimed(job, owner, now))
+        job = await self._apply(transitions.claimed(job, owner, now))
+        return job if job.owner == owner else None
 
     async def record(
         self,
@@ -144,6 +147,11 @@ class MemoryJournal:
         """See JobDesk."""
         job = self._job(job_id)
         return await self._apply(transitions.attested(job, attestation, self._clock.now()))
+
+    async def decide(self, job_id: str, decision: Decision) -> JobRecord:
+        """See JobDesk."""
+        job = self._job(job_id)
+        return await self._apply(decided(job, decision, self._clock.now()))
 
     async def request_cancel(self, job_id: str, *, by: str, reason: str = "") -> JobRecord:
         """See JobDesk."""
@@ -329,6 +337,8 @@ def _matches(job: JobRecord, wanted: JobFilter) -> bool:
         and (not wanted.cluster_id or job.cluster_id == wanted.cluster_id)
         and (not wanted.procedure or job.plan.procedure == wanted.procedure)
         and _contains(job.details, wanted.details)
+        and (wanted.approval is None or job.approval is wanted.approval)
+        and (job.approval is not None or not wanted.asked_for_approval)
     )
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from app.appliance.appliance import Appliance
 from app.domain.job import Attestation, Event, StepRecord
+from app.domain.terms import Decision
 from app.engine.records import (
     Flags,
     JobFilter,
@@ -109,7 +110,13 @@ class JobDesk(Protocol):
         """Wait at the next safe point, cluster held. Raises IllegalTransition."""
 
     async def resume(self, job_id: str, *, by: str) -> JobRecord:
-        """Go on after a pause, an approval or a window. Raises IllegalTransition."""
+        """End a hold. What the job's terms ask for stays. Raises IllegalTransition."""
+
+    async def decide(self, job_id: str, decision: Decision) -> JobRecord:
+        """Record what an approver says; the job goes on, waits for more of them, or ends.
+
+        Raises DecisionRefused where it does not count.
+        """
 
     async def retry(self, job_id: str, *, by: str) -> JobRecord:
         """Try a failed job again from its failed step. Raises IllegalTransition, Held."""

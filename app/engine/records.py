@@ -19,6 +19,7 @@ from app.domain.job import (
     WaitReason,
 )
 from app.domain.plan import Plan
+from app.domain.terms import ApprovalState, Decision, Terms, Verdict, approved
 
 JOB_QUEUED = "job.queued"
 JOB_STARTED = "job.started"
@@ -32,6 +33,10 @@ STEP_STARTED = "job.step.started"
 STEP_PROGRESS = "job.step.progress"
 STEP_FINISHED = "job.step.finished"
 STEP_ATTESTED = "job.step.attested"
+APPROVAL_REQUESTED = "approval.requested"
+APPROVAL_GIVEN = "approval.given"
+APPROVAL_REJECTED = "approval.rejected"
+APPROVAL_EXPIRED = "approval.expired"
 
 UNENDED = frozenset(state for state in JobState if not state.ended)
 """States of jobs that may still act."""
@@ -78,8 +83,8 @@ class NewJob:
     """What a job is made of.
 
     `peers` are held beside those that steps of the plan name. `details` is the caller's JSON
-    (correlation, change record): kept and returned, never read here. With `wait` the job waits from
-    the start (approval, window) until it is resumed or, where given, `wake_at` has come.
+    (correlation, change record): kept and returned, never read here. `terms` is what must hold
+    before it begins and while it goes on (app.engine.clearance).
     """
 
     id: str
@@ -88,10 +93,9 @@ class NewJob:
     peers: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     attestations: tuple[Attestation, ...] = ()
-    wait: Wait | None = None
-    wake_at: datetime | None = None
     views: Mapping[str, Any] = field(default_factory=dict)
     """What the peers said of themselves before, by peer id, as JSON: kept as evidence."""
+    terms: Terms = field(default_factory=Terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,9 @@ class JobRecord:
     pause_requested: bool = False
     failure: StepFailure | None = None
     attestations: Mapping[str, Attestation] = field(default_factory=dict)
+    terms: Terms = field(default_factory=Terms)
+    decisions: tuple[Decision, ...] = ()
+    """What approvers said, in the order they said it."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     last_event_seq: int = 0
@@ -137,6 +144,21 @@ class JobRecord:
     def flags(self) -> Flags:
         """What people have asked of it."""
         return Flags(self.cancel_requested, self.pause_requested)
+
+    @property
+    def approval(self) -> ApprovalState | None:
+        """Where the request for its approval stands; None where nobody has to approve it."""
+        if not self.terms.approvals:
+            return None
+        if any(decision.verdict is Verdict.REJECTED for decision in self.decisions):
+            return ApprovalState.REJECTED
+        if approved(self.terms, self.decisions):
+            return ApprovalState.APPROVED
+        if not self.state.ended:
+            return ApprovalState.PENDING
+        if self.failure is not None and self.failure.code == "approval-expired":
+            return ApprovalState.EXPIRED
+        return ApprovalState.WITHDRAWN
 
     @property
     def current(self) -> StepRecord | None:
@@ -194,6 +216,9 @@ class JobFilter:
     procedure: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Jobs whose `details` contain all of this."""
+    approval: ApprovalState | None = None
+    asked_for_approval: bool = False
+    """Only jobs that somebody has or had to approve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,12 @@ from app.domain.job import (
     StepState,
     WaitReason,
 )
+from app.domain.terms import ApprovalState
+from app.engine.clearance import Never, clearance
 from app.engine.errors import IllegalTransition, NoSuchGate
 from app.engine.records import (
+    APPROVAL_EXPIRED,
+    APPROVAL_REQUESTED,
     JOB_CANCELLED,
     JOB_CANCELLING,
     JOB_FAILED,
@@ -41,8 +45,6 @@ from app.engine.records import (
 CLAIM_EARLY = timedelta(seconds=1)
 """A wake-up may come this much before its time: two machines' clocks are never quite one."""
 MORE_ATTEMPTS = 3
-PEOPLE = frozenset({WaitReason.APPROVAL, WaitReason.WINDOW, WaitReason.HOLD})
-"""Waits that `resume` ends."""
 _END_EVENTS = {
     JobState.SUCCEEDED: JOB_SUCCEEDED,
     JobState.FAILED: JOB_FAILED,
@@ -68,8 +70,10 @@ def legal_actions(job: JobRecord) -> tuple[str, ...]:
             actions = ["cancel", "pause"]
             if job.wait is not None and job.wait.reason is WaitReason.ATTESTATION:
                 actions.append("attest")
-            if job.pause_requested or (job.wait is not None and job.wait.reason in PEOPLE):
+            if job.pause_requested or (job.wait is not None and job.wait.reason is WaitReason.HOLD):
                 actions.append("resume")
+            if job.approval is ApprovalState.PENDING:
+                actions += ["approve", "reject"]
             return tuple(actions)
         case JobState.CANCELLING:
             return ("cancel",)
@@ -82,12 +86,10 @@ def legal_actions(job: JobRecord) -> tuple[str, ...]:
 def new_job(new: NewJob, *, holds: bool, now: datetime) -> Change:
     """A job at its beginning; without `holds` it stands in line behind another."""
     named = dict.fromkeys([s.peer_id for s in new.plan.steps if s.peer_id] + list(new.peers))
-    state = JobState.QUEUED if new.wait is None else JobState.WAITING
-    wake_at = (now if new.wait is None else new.wake_at) if holds else None
     job = JobRecord(
         id=new.id,
         plan=new.plan,
-        state=state,
+        state=JobState.QUEUED,
         steps=tuple(
             StepRecord(seq, step.key, StepState.PENDING)
             for seq, step in enumerate(new.plan.steps, start=1)
@@ -96,31 +98,59 @@ def new_job(new: NewJob, *, holds: bool, now: datetime) -> Change:
         requested_by=new.requested_by,
         created_at=now,
         details=new.details,
-        wait=new.wait,
-        wake_at=wake_at,
         holds=holds,
         attestations={a.gate: a for a in new.attestations},
+        terms=new.terms,
     )
     why = "created" if holds else "behind-another-job"
     events = [NewEvent(JOB_QUEUED, {"why": why, "procedure": new.plan.procedure})]
     events += [_attested(attestation) for attestation in new.attestations]
-    if new.wait is not None:
-        events.append(_waiting(new.wait, wake_at))
-    return Change(job, tuple(events), wake=wake_at is not None)
+    if new.terms.approvals:
+        events.append(_approval_requested(job))
+    return going_on(job, now, tuple(events))
+
+
+def going_on(
+    job: JobRecord, now: datetime, events: tuple[NewEvent, ...] = (), queued: NewEvent | None = None
+) -> Change:
+    """A job in nobody's hands: queued, with the event `queued`, or kept by its terms.
+
+    A job in line is woken by nothing but the end of the time it should have been approved in.
+    """
+    kept = clearance(job, now)
+    if isinstance(kept, Never):
+        leave = Leave(
+            JobState.CANCELLED,
+            failure=kept.failure,
+            events=(*events, *_expired(job, kept)),
+            why=kept.failure.code,
+        )
+        return _ended(job, leave, now)
+    if kept is None:
+        wake_at = now if job.holds else None
+        changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=wake_at)
+        told = events if queued is None else (*events, queued)
+        return Change(changed, told, wake=wake_at is not None)
+    timed = job.holds or kept.wait.reason is WaitReason.APPROVAL
+    wake_at = kept.wake_at if timed else None
+    changed = replace(job, state=JobState.WAITING, wait=kept.wait, wake_at=wake_at)
+    if not _same_wait(job.wait, kept.wait):
+        events = (*events, _waiting(kept.wait, kept.wake_at))
+    return Change(changed, events, wake=wake_at is not None)
 
 
 def promoted(job: JobRecord, now: datetime) -> Change:
     """A job whose turn has come: it has its cluster and peers now."""
-    wake_at = job.wake_at if job.state is JobState.WAITING else now
-    changed = replace(job, holds=True, wake_at=wake_at)
     event = NewEvent(JOB_QUEUED, {"why": "its-turn-has-come"})
-    return Change(changed, (event,), wake=wake_at is not None)
+    if job.state is JobState.CANCELLING:
+        return Change(replace(job, holds=True, wake_at=now), (event,), wake=True)
+    return going_on(replace(job, holds=True), now, (event,))
 
 
 def may_claim(job: JobRecord, now: datetime) -> bool:
     """Whether a worker may take the job up now."""
     return (
-        job.holds
+        (job.holds or job.approval is ApprovalState.PENDING)
         and job.owner is None
         and not job.state.ended
         and job.wake_at is not None
@@ -129,7 +159,12 @@ def may_claim(job: JobRecord, now: datetime) -> bool:
 
 
 def claimed(job: JobRecord, owner: str, now: datetime) -> Change:
-    """The job in a worker's hands. While it polls a peer it goes on counting as waiting."""
+    """The job in a worker's hands, or kept by its terms and in nobody's.
+
+    While it polls a peer it goes on counting as waiting.
+    """
+    if not job.holds or clearance(job, now) is not None:
+        return going_on(job, now)
     polling = job.wait is not None and job.wait.reason is WaitReason.PEER
     starts = job.state is JobState.QUEUED or (job.state is JobState.WAITING and not polling)
     changed = replace(
@@ -247,12 +282,10 @@ def pause_requested(job: JobRecord, by: str) -> Change:
 def resumed(job: JobRecord, by: str, now: datetime) -> Change:
     """The job after somebody let it go on."""
     _demand(job, "resume")
-    event = NewEvent(JOB_QUEUED, {"why": "resumed", "by": by})
-    if job.wait is None or job.wait.reason not in PEOPLE:
-        return Change(replace(job, pause_requested=False))
-    wake_at = now if job.holds else None
-    changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=wake_at, pause_requested=False)
-    return Change(changed, (event,), wake=wake_at is not None)
+    job = replace(job, pause_requested=False)
+    if job.wait is None or job.wait.reason is not WaitReason.HOLD:
+        return Change(job)
+    return going_on(job, now, (NewEvent(JOB_QUEUED, {"why": "resumed", "by": by}),))
 
 
 def attested(job: JobRecord, attestation: Attestation, now: datetime) -> Change:
@@ -303,13 +336,12 @@ def retried(job: JobRecord, by: str, now: datetime) -> Change:
         steps=steps,
         state=JobState.QUEUED,
         holds=True,
-        wake_at=now,
         failure=None,
         finished_at=None,
         cancel_requested=False,
         pause_requested=False,
     )
-    return Change(changed, (NewEvent(JOB_QUEUED, {"why": "retry", "by": by}),), wake=True)
+    return going_on(changed, now, (NewEvent(JOB_QUEUED, {"why": "retry", "by": by}),))
 
 
 def _demand(job: JobRecord, action: str) -> None:
@@ -338,6 +370,26 @@ def _waiting(wait: Wait, wake_at: datetime | None) -> NewEvent:
 def waiting_event(wait: Wait) -> NewEvent:
     """The event that says that a job waits."""
     return _waiting(wait, None)
+
+
+def _approval_requested(job: JobRecord) -> NewEvent:
+    terms = job.terms
+    data: dict[str, Any] = {
+        "approvals": terms.approvals,
+        "four_eyes": terms.four_eyes,
+        "requested_by": job.requested_by,
+        "plan_digest": job.plan.digest,
+    }
+    if terms.approve_before is not None:
+        data["approve_before"] = terms.approve_before.isoformat()
+    return NewEvent(APPROVAL_REQUESTED, data)
+
+
+def _expired(job: JobRecord, never: Never) -> tuple[NewEvent, ...]:
+    if never.failure.code != "approval-expired":
+        return ()
+    data = {"given": len(job.decisions), "approvals": job.terms.approvals}
+    return (NewEvent(APPROVAL_EXPIRED, data),)
 
 
 def _attested(attestation: Attestation) -> NewEvent:

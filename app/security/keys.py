@@ -23,6 +23,7 @@ class Scope(enum.StrEnum):
     JOBS_READ = "jobs:read"
     JOBS_RUN = "jobs:run"
     JOBS_CANCEL = "jobs:cancel"
+    APPROVALS_DECIDE = "approvals:decide"
     CREDENTIALS_WRITE = "credentials:write"
     ADMIN = "admin"
 

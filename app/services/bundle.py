@@ -10,6 +10,7 @@ from app.procedures.base import Procedure
 from app.security.addresses import AddressGuard
 from app.security.redaction import Redactor
 from app.security.vault import Vault
+from app.services.approvals import ApprovalsService
 from app.services.checks import ChecksService
 from app.services.clusters import ClustersService
 from app.services.credentials import CredentialsService
@@ -52,6 +53,7 @@ class Services:
     checks: ChecksService
     jobs: JobsService
     evidence: EvidenceService
+    approvals: ApprovalsService
     recovery: RecoveryService
     settings_matrix: SettingsMatrixService
     diagnosis: DiagnosisService
@@ -120,6 +122,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         feed=parts.feed,
         clock=parts.clock,
         new_id=parts.new_id,
+        approval_lifetime=settings.approval_lifetime,
     )
     diagnosis = DiagnosisService(
         store=parts.store,
@@ -153,6 +156,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         evidence=EvidenceService(
             store=parts.store, rows=parts.evidence, transcripts=parts.transcripts
         ),
+        approvals=ApprovalsService(store=parts.store, jobs=jobs, clock=parts.clock),
         settings_matrix=SettingsMatrixService(
             store=parts.store,
             appliances=parts.appliances,

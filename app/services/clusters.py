@@ -7,11 +7,14 @@ appliance, so a cluster with members is not deleted but disbanded, by a job.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
 from app.domain.observation import View
+from app.domain.terms import Label, Policy
 from app.services.conditions import Expected, remember, replay, tag
 from app.services.peers import PeersService
 from app.services.ports import NewId, Store
@@ -29,12 +32,19 @@ class ClustersService:
     new_id: NewId
 
     async def create(
-        self, name: str, pre_shared_key_id: str | None, once: Once | None
+        self,
+        name: str,
+        pre_shared_key_id: str | None,
+        once: Once | None,
+        *,
+        labels: Sequence[Label] = (),
+        policy: Policy | None = None,
     ) -> Outcome[RegisteredCluster]:
         """Declare a cluster by its FQDN. Raises Problem `name-taken`, `invalid-request`.
 
         Without a pre-shared key, one is made at random when the first job needs it.
         """
+        _unique(labels)
         now = self.clock.now()
         async with self.store.transaction() as tx:
             found = await replay(tx, once, now, tx.clusters.get)
@@ -51,6 +61,8 @@ class ClustersService:
                 pre_shared_key_id=pre_shared_key_id,
                 version=1,
                 created_at=now,
+                labels=tuple(labels),
+                policy=policy or Policy(),
             )
             await tx.clusters.add(cluster)
             await remember(tx, once, cluster.cluster.id, now)
@@ -64,10 +76,36 @@ class ClustersService:
             raise not_found("cluster", cluster_id)
         return cluster
 
-    async def page(self, after: str | None, limit: int) -> Page[RegisteredCluster]:
-        """Some clusters, in the order they were declared."""
+    async def page(
+        self, after: str | None, limit: int, labels: Sequence[Label] = ()
+    ) -> Page[RegisteredCluster]:
+        """Some clusters with all of these labels, in the order they were declared."""
         async with self.store.transaction() as tx:
-            return await tx.clusters.page(after, limit)
+            return await tx.clusters.page(after, limit, labels)
+
+    async def describe(
+        self,
+        cluster_id: str,
+        labels: Sequence[Label] | None,
+        policy: Mapping[str, Any],
+        expected: Expected,
+    ) -> RegisteredCluster:
+        """Change the labels (all of them, unless None) and those fields of the policy.
+
+        Touches no appliance and no job: what a job was started under stays with it. Raises Problem
+        `not-found`, `precondition-failed`, `invalid-request`.
+        """
+        _unique(labels or ())
+        async with self.store.transaction() as tx:
+            found = await tx.clusters.get(cluster_id, lock=True)
+            if found is None:
+                raise not_found("cluster", cluster_id)
+            expected.check(tag(cluster_id, found.version))
+            return await tx.clusters.describe(
+                cluster_id,
+                found.labels if labels is None else labels,
+                replace(found.policy, **policy),
+            )
 
     async def delete(self, cluster_id: str, expected: Expected) -> None:
         """Forget a cluster without members.
@@ -104,3 +142,11 @@ class ClustersService:
             *(self.peers.view(peer.id) for peer in registered.cluster.members)
         )
         return tuple(views)
+
+
+def _unique(labels: Sequence[Label]) -> None:
+    names: set[str] = set()
+    for number, label in enumerate(labels):
+        if label.name in names:
+            raise invalid(f"/labels/{number}/name", "another label has this name")
+        names.add(label.name)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.engine.errors import ClusterBusy, IllegalTransition, NoSuchGate, NoSuchJob, PeerBusy
+from app.engine.errors import (
+    ClusterBusy,
+    DecisionRefused,
+    IllegalTransition,
+    NoSuchGate,
+    NoSuchJob,
+    PeerBusy,
+)
 from app.services.problems import Problem, not_found
 
 
@@ -22,6 +29,8 @@ def answered() -> Iterator[None]:
         raise Problem(
             "illegal-transition", str(error), job_id=error.job_id, legal=list(error.legal)
         ) from error
+    except DecisionRefused as error:
+        raise Problem(error.code, str(error), job_id=error.job_id) from error
     except ClusterBusy as error:
         raise Problem("cluster-busy", str(error), job_id=error.job_id) from error
     except PeerBusy as error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
 from app.domain.job import Attestation, Event
 from app.domain.plan import Plan, PlannedStep
+from app.domain.terms import Terms
 from app.engine.memory import read_cursor
 from app.engine.ports import JobDesk
 from app.engine.records import OVER, JobFilter, JobRecord, NewJob, Page
@@ -21,7 +23,8 @@ from app.services.plan_document import to_json
 from app.services.planning import Drafted, PlanningService
 from app.services.ports import Backups, EventFeed, NewId, Store, Transaction
 from app.services.problems import Item, Problem, invalid, not_found
-from app.services.records import Backup, Once, Outcome, StoredPlan
+from app.services.records import Backup, Once, Outcome, RegisteredCluster, StoredPlan
+from app.services.terms import TermsAsked, agreed
 
 __all__ = ["JobFilter", "JobRecord", "JobsService", "Page", "Preview", "StartRequest"]
 
@@ -36,6 +39,12 @@ class StartRequest:
     change: Mapping[str, Any] | None = None
     correlation: Mapping[str, Any] | None = None
     queue: bool = False
+    terms: TermsAsked = field(default_factory=TermsAsked)
+
+    @property
+    def change_number(self) -> str:
+        """The number of the caller's change record; empty without one."""
+        return str((self.change or {}).get("number", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class JobsService:
     feed: EventFeed
     clock: Clock
     new_id: NewId
+    approval_lifetime: timedelta
 
     async def start(
         self,
@@ -76,8 +86,8 @@ class JobsService:
         """Start a job: of the plan with that digest, or of one made now.
 
         Raises Problem `plan-mismatch`, `plan-expired`, `plan-drifted`, `plan-blocked`,
-        `cluster-busy`, `peer-busy`. The appliances are observed again in any case, with no
-        transaction open.
+        `cluster-busy`, `peer-busy`, `change-required`. The appliances are observed again in any
+        case, with no transaction open.
         """
         self.planning.procedure(slug)
         async with self.store.transaction() as tx:
@@ -111,6 +121,7 @@ class JobsService:
                     "the members of the cluster changed while the peers were observed",
                     cluster_id=cluster_id,
                 )
+            terms = self._terms(registered, request)
             if promised is None:
                 await tx.plans.add(drafted.stored)
             job = NewJob(
@@ -120,6 +131,7 @@ class JobsService:
                 details=_details(request),
                 attestations=attestations,
                 views=_seen(drafted, plan, registered.cluster),
+                terms=terms,
             )
             with answered():
                 record = await tx.jobs.create(job, queue=request.queue)
@@ -276,8 +288,10 @@ class JobsService:
         parameters: Any,
         request: StartRequest,
     ) -> StoredPlan | None:
-        if await tx.clusters.get(cluster_id) is None:
+        registered = await tx.clusters.get(cluster_id)
+        if registered is None:
             raise not_found("cluster", cluster_id)
+        self._terms(registered, request)
         if request.plan_digest is None:
             return None
         promised = await tx.plans.latest(cluster_id, slug, request.plan_digest)
@@ -312,6 +326,15 @@ class JobsService:
                 "plan-expired", "the plan is too old; read a new one", plan_id=promised.plan.id
             )
         return promised
+
+    def _terms(self, registered: RegisteredCluster, request: StartRequest) -> Terms:
+        return agreed(
+            registered.policy,
+            request.terms,
+            request.change_number,
+            self.clock.now(),
+            self.approval_lifetime,
+        )
 
     def _attestations(
         self, plan: Plan, request: StartRequest, by: Principal

@@ -11,6 +11,7 @@ from typing import Any
 from app.domain.finding import Finding, Severity
 from app.domain.observation import View
 from app.domain.plan import Impact, Plan, PlannedStep, Stage
+from app.domain.terms import Terms
 
 _VOLATILE = frozenset(
     {"observed_at", "uptime", "calls", "peer_id", "clock_offset", "round_trip_from_here"}
@@ -49,6 +50,22 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         created_at=datetime.fromisoformat(document["created_at"]),
         expires_at=datetime.fromisoformat(document["expires_at"]),
         requested_by=document["requested_by"],
+    )
+
+
+def terms_from_json(document: Mapping[str, Any]) -> Terms:
+    """The terms that `to_json` wrote; what a job of an older version did not have is not asked."""
+    times = {
+        name: datetime.fromisoformat(document[name])
+        for name in ("approve_before", "not_before")
+        if document.get(name) is not None
+    }
+    return Terms(
+        approvals=document.get("approvals", 0),
+        four_eyes=document.get("four_eyes", False),
+        enforce_window=document.get("enforce_window", False),
+        window_ids=tuple(document.get("window_ids", ())),
+        **times,
     )
 
 

@@ -16,6 +16,7 @@ from app.domain.dns import Lookup, Question
 from app.domain.neighbour import Neighbour
 from app.domain.observation import View
 from app.domain.settings import PeerSettings
+from app.domain.terms import Label, Policy
 from app.engine.ports import JobDesk
 from app.security.keys import ApiKey
 from app.services.records import (
@@ -76,7 +77,18 @@ class Clusters(Protocol):
 
     async def add(self, cluster: RegisteredCluster) -> None: ...
     async def get(self, cluster_id: str, *, lock: bool = False) -> RegisteredCluster | None: ...
-    async def page(self, after: str | None, limit: int) -> Page[RegisteredCluster]: ...
+    async def page(
+        self, after: str | None, limit: int, labels: Sequence[Label] = ()
+    ) -> Page[RegisteredCluster]:
+        """Clusters that have all of these labels."""
+        ...
+
+    async def describe(
+        self, cluster_id: str, labels: Sequence[Label], policy: Policy
+    ) -> RegisteredCluster:
+        """Write labels and policy anew. Raises LookupError where the cluster is gone."""
+        ...
+
     async def remove(self, cluster_id: str, at: datetime) -> None: ...
     async def memberships(self) -> Mapping[str, str]:
         """Peer id -> cluster id."""

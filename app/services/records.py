@@ -15,6 +15,7 @@ from app.domain.cluster import Cluster
 from app.domain.neighbour import Neighbour
 from app.domain.peer import Peer
 from app.domain.plan import Plan
+from app.domain.terms import Label, Policy
 
 T = TypeVar("T")
 
@@ -100,6 +101,8 @@ class RegisteredCluster:
     pre_shared_key_id: str | None
     version: int
     created_at: datetime
+    labels: tuple[Label, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)

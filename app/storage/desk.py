@@ -17,7 +17,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from app.domain.job import Attestation, Event
+from app.domain.terms import Decision
 from app.engine import transitions
+from app.engine.deciding import decided
 from app.engine.errors import ClusterBusy, Held, NoSuchJob, PeerBusy
 from app.engine.memory import read_cursor, write_cursor
 from app.engine.records import UNENDED, JobFilter, JobRecord, Lease, NewJob, Page
@@ -52,6 +54,8 @@ where (%(before)s::text is null or id < %(before)s)
     and (%(cluster)s::text is null or cluster_id = %(cluster)s)
     and (%(procedure)s::text is null or procedure = %(procedure)s)
     and (%(details)s::jsonb is null or details @> %(details)s)
+    and (%(approval)s::text is null or approval = %(approval)s)
+    and (approval is not null or not %(asked)s)
 order by id desc limit %(limit)s
 """
 _EVENTS = """
@@ -113,6 +117,8 @@ class ConnectionDesk:
             cluster=wanted.cluster_id or None,
             procedure=wanted.procedure or None,
             details=Jsonb(to_json(wanted.details)) if wanted.details else None,
+            approval=wanted.approval,
+            asked=wanted.asked_for_approval,
             limit=limit + 1,
         )
         jobs = await job_rows.read_jobs(self._connection, rows[:limit])
@@ -145,6 +151,13 @@ class ConnectionDesk:
         job, now = await self.locked(job_id)
         change = transitions.attested(job, attestation, now)
         await self._insert_attestation(job_id, attestation)
+        return await self.apply(job, change)
+
+    async def decide(self, job_id: str, decision: Decision) -> JobRecord:
+        """See JobDesk."""
+        job, now = await self.locked(job_id)
+        change = decided(job, decision, now)
+        await self._run(job_rows.INSERT_DECISION, **job_rows.decision_values(job_id, decision))
         return await self.apply(job, change)
 
     async def request_cancel(self, job_id: str, *, by: str, reason: str = "") -> JobRecord:
@@ -187,7 +200,7 @@ class ConnectionDesk:
 
     async def apply(self, old: JobRecord, change: Change) -> JobRecord:
         """Write a change of a locked job; one that frees its cluster starts the next in line."""
-        if change.job == old and not change.events:
+        if change.job == old and not change.events and not change.wake:
             return old
         changed = [s for s, o in zip(change.job.steps, old.steps, strict=True) if s != o]
         await self._write_steps(old.id, tuple(changed))
@@ -205,8 +218,9 @@ class ConnectionDesk:
         turns = 0
         for job, row in zip(await job_rows.read_jobs(self._connection, rows), rows, strict=True):
             if await self._held(job) is None:
-                await self._run(job_rows.UPDATE_PEERS, id=job.id, holds=True)
-                await self._finish(transitions.promoted(job, row["now"]))
+                change = transitions.promoted(job, row["now"])
+                await self._run(job_rows.UPDATE_PEERS, id=job.id, holds=change.job.holds)
+                await self._finish(change)
                 turns += 1
         return turns
 

@@ -22,8 +22,9 @@ from app.domain.job import (
     StepState,
     WaitReason,
 )
+from app.domain.terms import Decision, Verdict
 from app.engine.records import JobRecord, NewEvent, Wait, failure_data
-from app.services.plan_document import plan_from_json, to_json
+from app.services.plan_document import plan_from_json, terms_from_json, to_json
 
 Row = Mapping[str, Any]
 
@@ -39,13 +40,16 @@ for update skip locked
 """
 LOAD_STEPS = "select * from job_step where job_id = any(%(ids)s) order by job_id, seq"
 LOAD_ATTESTATIONS = "select * from attestation where job_id = any(%(ids)s)"
+LOAD_DECISIONS = """
+select * from approval_decision where job_id = any(%(ids)s) order by job_id, seq
+"""
 
 INSERT_JOB = """
-insert into job (id, cluster_id, plan_id, procedure, plan, peers, requested_by, details, state,
-    wait_reason, wait_note, wait_step, wake_at, holds, created_at, last_event_seq)
+insert into job (id, cluster_id, plan_id, procedure, plan, peers, requested_by, details, terms,
+    state, wait_reason, wait_note, wait_step, wake_at, holds, approval, created_at, last_event_seq)
 values (%(id)s, %(cluster_id)s, %(plan_id)s, %(procedure)s, %(plan)s, %(peers)s, %(requested_by)s,
-    %(details)s, %(state)s, %(wait_reason)s, %(wait_note)s, %(wait_step)s, %(wake_at)s, %(holds)s,
-    %(created_at)s, 0)
+    %(details)s, %(terms)s, %(state)s, %(wait_reason)s, %(wait_note)s, %(wait_step)s, %(wake_at)s,
+    %(holds)s, %(approval)s, %(created_at)s, 0)
 """
 INSERT_PEER = "insert into job_peer (job_id, peer_id, holds) values (%s, %s, %s)"
 UPDATE_PEERS = "update job_peer set holds = %(holds)s where job_id = %(id)s"
@@ -54,7 +58,7 @@ update job set state = %(state)s, wait_reason = %(wait_reason)s, wait_note = %(w
     wait_step = %(wait_step)s, wake_at = %(wake_at)s, holds = %(holds)s, owner = %(owner)s,
     epoch = %(epoch)s, cancel_requested = %(cancel_requested)s,
     pause_requested = %(pause_requested)s, failure = %(failure)s, started_at = %(started_at)s,
-    finished_at = %(finished_at)s, last_event_seq = %(last_event_seq)s
+    finished_at = %(finished_at)s, last_event_seq = %(last_event_seq)s, approval = %(approval)s
 where id = %(id)s
 """
 WRITE_STEP = """
@@ -83,6 +87,10 @@ set observed_at = excluded.observed_at, late = excluded.late, view = excluded.vi
 INSERT_ATTESTATION = """
 insert into attestation (job_id, gate, made_by, reason, recorded_for, recorded_at)
 values (%(job_id)s, %(gate)s, %(by)s, %(reason)s, %(recorded_for)s, %(recorded_at)s)
+"""
+INSERT_DECISION = """
+insert into approval_decision (job_id, principal, verdict, made_by, reason, digest, decided_at)
+values (%(job_id)s, %(principal)s, %(verdict)s, %(by)s, %(reason)s, %(digest)s, %(at)s)
 """
 
 RECORD = """
@@ -127,6 +135,7 @@ def job_values(job: JobRecord) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "last_event_seq": job.last_event_seq,
+        "approval": job.approval,
     }
 
 
@@ -141,7 +150,21 @@ def first_values(job: JobRecord) -> dict[str, Any]:
         "peers": Jsonb(list(job.peers)),
         "requested_by": job.requested_by,
         "details": Jsonb(to_json(job.details)),
+        "terms": Jsonb(to_json(job.terms)),
         "created_at": job.created_at,
+    }
+
+
+def decision_values(job_id: str, decision: Decision) -> dict[str, Any]:
+    """An approver's word as columns."""
+    return {
+        "job_id": job_id,
+        "principal": decision.principal,
+        "verdict": decision.verdict.value,
+        "by": decision.by,
+        "reason": decision.reason,
+        "digest": decision.digest,
+        "at": decision.at,
     }
 
 
@@ -185,10 +208,11 @@ def read_event(row: Row) -> Event:
 
 
 async def read_jobs(connection: AsyncConnection[Any], rows: Sequence[Row]) -> tuple[JobRecord, ...]:
-    """Whole jobs from rows of the job table, in their order: two more queries for all of them."""
+    """Whole jobs from rows of the job table, in their order: three more queries for all of them."""
     ids = [row["id"] for row in rows]
     steps: dict[str, list[StepRecord]] = {job_id: [] for job_id in ids}
     made: dict[str, dict[str, Attestation]] = {job_id: {} for job_id in ids}
+    decided: dict[str, list[Decision]] = {job_id: [] for job_id in ids}
     if ids:
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(LOAD_STEPS, {"ids": ids})
@@ -197,11 +221,20 @@ async def read_jobs(connection: AsyncConnection[Any], rows: Sequence[Row]) -> tu
             await cursor.execute(LOAD_ATTESTATIONS, {"ids": ids})
             for row in await cursor.fetchall():
                 made[row["job_id"]][row["gate"]] = _read_attestation(row)
-    return tuple(_read_job(row, tuple(steps[row["id"]]), made[row["id"]]) for row in rows)
+            await cursor.execute(LOAD_DECISIONS, {"ids": ids})
+            for row in await cursor.fetchall():
+                decided[row["job_id"]].append(_read_decision(row))
+    return tuple(
+        _read_job(row, tuple(steps[row["id"]]), made[row["id"]], tuple(decided[row["id"]]))
+        for row in rows
+    )
 
 
 def _read_job(
-    row: Row, steps: tuple[StepRecord, ...], attestations: Mapping[str, Attestation]
+    row: Row,
+    steps: tuple[StepRecord, ...],
+    attestations: Mapping[str, Attestation],
+    decisions: tuple[Decision, ...],
 ) -> JobRecord:
     reason = row["wait_reason"]
     wait = Wait(WaitReason(reason), row["wait_note"], row["wait_step"]) if reason else None
@@ -223,6 +256,8 @@ def _read_job(
         pause_requested=row["pause_requested"],
         failure=_read_failure(row["failure"]),
         attestations=attestations,
+        terms=terms_from_json(row["terms"]),
+        decisions=decisions,
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         last_event_seq=row["last_event_seq"],
@@ -252,6 +287,17 @@ def _read_step(row: Row) -> StepRecord:
 def _read_attestation(row: Row) -> Attestation:
     return Attestation(
         row["gate"], row["made_by"], row["reason"], row["recorded_for"], row["recorded_at"]
+    )
+
+
+def _read_decision(row: Row) -> Decision:
+    return Decision(
+        principal=row["principal"],
+        verdict=Verdict(row["verdict"]),
+        by=row["made_by"],
+        reason=row["reason"],
+        digest=row["digest"],
+        at=row["decided_at"],
     )
 
 

@@ -15,6 +15,7 @@ import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from app.domain.job import Attestation, Event, JobState, StepRecord
+from app.domain.terms import Decision
 from app.engine import transitions
 from app.engine.errors import JournalDown, LeaseLost
 from app.engine.records import (
@@ -59,7 +60,8 @@ class PostgresJournal:
             job, now = await desk.locked(job_id)
             if not transitions.may_claim(job, now):
                 return None
-            return await desk.apply(job, transitions.claimed(job, owner, now))
+            job = await desk.apply(job, transitions.claimed(job, owner, now))
+            return job if job.owner == owner else None
 
     async def record(
         self,
@@ -160,6 +162,11 @@ class PostgresJournal:
         """See JobDesk."""
         async with self.desk() as desk:
             return await desk.attest(job_id, attestation)
+
+    async def decide(self, job_id: str, decision: Decision) -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.decide(job_id, decision)
 
     async def request_cancel(self, job_id: str, *, by: str, reason: str = "") -> JobRecord:
         """See JobDesk."""

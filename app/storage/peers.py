@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.domain.cluster import Cluster
 from app.domain.peer import Peer
+from app.domain.terms import Label, Policy
+from app.services.plan_document import to_json
 from app.services.records import (
     Page,
     PeerEndpoint,
@@ -113,6 +116,8 @@ class ClusterRows:
                 id=cluster.cluster.id,
                 name=cluster.cluster.name,
                 pre_shared_key_id=cluster.pre_shared_key_id,
+                labels=to_json(cluster.labels),
+                policy=to_json(cluster.policy),
                 version=cluster.version,
                 created_at=cluster.created_at,
             )
@@ -127,15 +132,37 @@ class ClusterRows:
         row = (await self._session.scalars(query.with_for_update() if lock else query)).first()
         return None if row is None else (await self._read([row]))[0]
 
-    async def page(self, after: str | None, limit: int) -> Page[RegisteredCluster]:
-        """Some clusters behind an id."""
+    async def page(
+        self, after: str | None, limit: int, labels: Sequence[Label] = ()
+    ) -> Page[RegisteredCluster]:
+        """Some clusters behind an id, with all of these labels."""
         query = select(ClusterRow).where(col(ClusterRow.deleted_at).is_(None))
+        if labels:
+            query = query.where(type_coerce(ClusterRow.labels, JSONB).contains(to_json(labels)))
         if after is not None:
             query = query.where(col(ClusterRow.id) > after)
         query = query.order_by(col(ClusterRow.id)).limit(limit + 1)
         rows = (await self._session.scalars(query)).all()
         items = tuple(await self._read(rows[:limit]))
         return Page(items, items[-1].cluster.id if len(rows) > limit else None)
+
+    async def describe(
+        self, cluster_id: str, labels: Sequence[Label], policy: Policy
+    ) -> RegisteredCluster:
+        """Write labels and policy anew. Raises LookupError where the cluster is gone."""
+        await self._session.execute(
+            update(ClusterRow)
+            .where(col(ClusterRow.id) == cluster_id)
+            .values(
+                labels=to_json(labels),
+                policy=to_json(policy),
+                version=col(ClusterRow.version) + 1,
+            )
+        )
+        changed = await self.get(cluster_id)
+        if changed is None:
+            raise LookupError(f"cluster {cluster_id} is gone")
+        return changed
 
     async def remove(self, cluster_id: str, at: datetime) -> None:
         """Mark as deleted; plans and jobs of the cluster stay readable."""
@@ -194,9 +221,15 @@ class ClusterRows:
                 pre_shared_key_id=row.pre_shared_key_id,
                 version=row.version,
                 created_at=row.created_at,
+                labels=tuple(Label(**document) for document in row.labels),
+                policy=_policy(row.policy),
             )
             for row in rows
         ]
+
+
+def _policy(document: Mapping[str, Any]) -> Policy:
+    return Policy(**{**document, "window_ids": tuple(document.get("window_ids", ()))})
 
 
 def uses(credential_id: str) -> Any:

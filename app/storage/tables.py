@@ -57,6 +57,8 @@ class ClusterRow(SQLModel, table=True):
     name: str
     primary_id: str | None = None
     pre_shared_key_id: str | None = None
+    labels: list[dict[str, str]] = Field(sa_column=Column(JSONB, nullable=False))
+    policy: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     version: int
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     deleted_at: datetime | None = Field(

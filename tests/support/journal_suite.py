@@ -412,13 +412,6 @@ class JournalSuite:
             await place.journal.retry("job-1", by="Ann")
         assert (await place.journal.load("job-1")).state is JobState.FAILED
 
-    async def test_a_job_may_wait_for_approval_from_the_start(self, place: Place) -> None:
-        wait = Wait(WaitReason.APPROVAL, "two approvers")
-        await place.create(new_job(step("a"), wait=wait))
-        assert await place.journal.claim("job-1", "w") is None
-        await place.journal.resume("job-1", by="Ann")
-        assert (await place.claim()).state is JobState.RUNNING
-
     async def test_jobs_are_listed_newest_first_page_by_page(self, place: Place) -> None:
         for number in range(5):
             made = new_job(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import StringConstraints
 
 from app.api import links
 from app.api.dependencies import (
@@ -19,15 +22,34 @@ from app.api.dependencies import (
 from app.api.marks import created
 from app.api.problems import responses
 from app.api.v1.schemas.clusters import (
+    LABEL_NAME,
     ClusterCreate,
     ClusterList,
     ClusterObservation,
+    ClusterPatch,
     ClusterRead,
+    asked_labels,
+    asked_policy,
     cluster_read,
     member_view,
 )
 from app.api.v1.schemas.words import ClusterId
+from app.domain.terms import Label
 from app.services.conditions import tag
+
+LabelFilter = Annotated[
+    list[
+        Annotated[
+            str, StringConstraints(max_length=264, pattern=rf"^{LABEL_NAME}=[^\x00-\x1f\x7f]*$")
+        ]
+    ],
+    Query(
+        alias="label",
+        max_length=10,
+        description="Only clusters with this label, `name=value`; several: with all of them.",
+        examples=[["site=berlin"]],
+    ),
+]
 
 router = APIRouter(prefix="/v1/clusters", tags=["clusters"], redirect_slashes=False)
 
@@ -55,7 +77,13 @@ async def create(
     once: MaybeOnce,
 ) -> ClusterRead:
     """Declare a cluster by its FQDN. It has no members until a job has created it."""
-    made = await services.clusters.create(body.name, body.pre_shared_key_id, once)
+    made = await services.clusters.create(
+        body.name,
+        body.pre_shared_key_id,
+        once,
+        labels=asked_labels(body.labels),
+        policy=asked_policy(body.policy),
+    )
     cluster = made.value
     etag = tag(cluster.cluster.id, cluster.version)
     created(request, response, f"/v1/clusters/{cluster.cluster.id}", etag, replayed=made.replayed)
@@ -73,9 +101,11 @@ async def list_all(
     services: ServicesOf,
     limit: Limit = 50,
     cursor: Cursor = None,
+    labels: LabelFilter = [],  # noqa: B006 - FastAPI copies it
 ) -> ClusterList:
     """Registered clusters with their members."""
-    page = await services.clusters.page(from_cursor(cursor), limit)
+    wanted = [Label(*text.split("=", 1)) for text in labels]
+    page = await services.clusters.page(from_cursor(cursor), limit, wanted)
     following = to_cursor(page.next)
     links.announce_next(request, response, following)
     return ClusterList(items=[cluster_read(item) for item in page.items], next_cursor=following)
@@ -92,6 +122,35 @@ async def get(
 ) -> ClusterRead:
     """One cluster with its members and primary, as registered."""
     cluster = await services.clusters.get(cluster_id)
+    response.headers["ETag"] = tag(cluster_id, cluster.version)
+    return cluster_read(cluster)
+
+
+@router.patch(
+    "/{cluster_id}",
+    operation_id="updateCluster",
+    summary="Change a cluster's labels and policy",
+    responses=responses(
+        "not-found",
+        "precondition-failed",
+        "precondition-required",
+        "body-too-large",
+        "unsupported-media-type",
+    ),
+)
+async def update(
+    *,
+    response: Response,
+    cluster_id: ClusterId,
+    body: ClusterPatch,
+    _caller: ClustersWriter,
+    services: ServicesOf,
+    if_match: IfMatch,
+) -> ClusterRead:
+    """Labels are replaced whole, of the policy only the fields given. Jobs keep what they have."""
+    labels = None if body.labels is None else asked_labels(body.labels)
+    policy = {} if body.policy is None else body.policy.given()
+    cluster = await services.clusters.describe(cluster_id, labels, policy, if_match)
     response.headers["ETag"] = tag(cluster_id, cluster.version)
     return cluster_read(cluster)
 

@@ -180,6 +180,7 @@ def _add_start(made: APIRouter, entry: Bodies) -> None:
             "plan-blocked",
             "plan-expired",
             "plan-mismatch",
+            "change-required",
             "idempotency-in-flight",
             "idempotency-key-reused",
             "body-too-large",

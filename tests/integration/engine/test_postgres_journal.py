@@ -8,11 +8,12 @@ import pytest
 
 from tests.support.journal_suite import JournalSuite
 from tests.support.journals import Place, postgres_place
+from tests.support.terms_suite import TermsSuite
 
 pytestmark = pytest.mark.postgres
 
 
-class TestPostgresJournal(JournalSuite):
+class TestPostgresJournal(JournalSuite, TermsSuite):
     @pytest.fixture
     async def place(self, database_url: str) -> AsyncIterator[Place]:
         async with postgres_place(database_url) as place:

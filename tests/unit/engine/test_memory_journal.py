@@ -8,9 +8,10 @@ import pytest
 
 from tests.support.journal_suite import JournalSuite
 from tests.support.journals import Place, memory_place
+from tests.support.terms_suite import TermsSuite
 
 
-class TestMemoryJournal(JournalSuite):
+class TestMemoryJournal(JournalSuite, TermsSuite):
     @pytest.fixture
     async def place(self) -> AsyncIterator[Place]:
         async with memory_place() as place:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
-from app.api.v1.schemas.words import CLUSTER, CREDENTIAL, PEER, TIME, Asked, Id, NextCursor, Told
+from app.api.v1.schemas.words import (
+    CLUSTER,
+    CREDENTIAL,
+    LINE,
+    PEER,
+    TIME,
+    Asked,
+    Id,
+    NextCursor,
+    Told,
+)
 from app.domain.observation import NotObserved, Observation, View
+from app.domain.terms import MOST_APPROVERS, Label, Policy
 from app.services.records import RegisteredCluster
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -17,10 +29,55 @@ Fqdn = Annotated[
 ]
 
 
+LABEL_NAME = r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
+LABEL_EXAMPLE: JsonDict = {"name": "site", "value": "berlin"}
+
+
+class LabelAsked(Asked):
+    """A word to find a cluster by."""
+
+    name: Annotated[str, StringConstraints(max_length=63, pattern=rf"^{LABEL_NAME}$")] = Field(
+        description="Unique on the cluster.", examples=["site"]
+    )
+    value: Annotated[str, StringConstraints(max_length=200, pattern=LINE)] = Field(
+        description="Its value; may be empty.", examples=["berlin"]
+    )
+
+
+Labels = Annotated[list[LabelAsked], Field(max_length=32, examples=[[LABEL_EXAMPLE]])]
+
+
+class PolicyPatch(Asked):
+    """What the cluster asks of every job; what is absent or null stays."""
+
+    change_required: bool | None = Field(
+        default=None, description="A start names a change record.", examples=[True]
+    )
+    enforce_window: bool | None = Field(
+        default=None, description="Jobs go on inside a window only.", examples=[False]
+    )
+    four_eyes: bool | None = Field(
+        default=None, description="Whoever started a job does not approve it.", examples=[True]
+    )
+    minimum_approvers: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_APPROVERS,
+        description="How many people approve a job before it begins.",
+        examples=[1],
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The fields that change."""
+        return self.model_dump(exclude_none=True)
+
+
 class ClusterCreate(Asked):
     """A cluster to declare."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "cluster.example.com"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "cluster.example.com", "labels": [LABEL_EXAMPLE]}]}
+    )
 
     name: Fqdn = Field(
         description="The FQDN that the SRV records of the cluster use; becomes the cluster name.",
@@ -31,6 +88,38 @@ class ClusterCreate(Asked):
         description="A pre_shared_key credential; without one a key is made at random.",
         examples=[CREDENTIAL],
     )
+    labels: Labels = Field(default_factory=list, description="Words to find the cluster by.")
+    policy: PolicyPatch | None = Field(
+        default=None, description="What it asks of every job; without one, nothing."
+    )
+
+
+class ClusterPatch(Asked):
+    """What to change; what is absent or null stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"policy": {"four_eyes": True, "minimum_approvers": 1}}]}
+    )
+
+    labels: Labels | None = Field(default=None, description="All labels anew.")
+    policy: PolicyPatch | None = Field(default=None, description="Fields of the policy.")
+
+
+class LabelRead(Told):
+    """A word that the cluster is found by."""
+
+    name: str = Field(description="Unique on the cluster.", examples=["site"])
+    value: str = Field(description="Its value.", examples=["berlin"])
+
+
+class PolicyRead(Told):
+    """What the cluster asks of every job."""
+
+    change_required: bool = Field(description="A start names a change record.")
+    enforce_window: bool = Field(description="Jobs go on inside a window only.")
+    four_eyes: bool = Field(description="Whoever started a job does not approve it.")
+    minimum_approvers: int = Field(description="How many people approve a job.", examples=[1])
+    window_ids: list[str] = Field(description="The windows that jobs run in.", examples=[[]])
 
 
 class MemberRead(Told):
@@ -63,6 +152,14 @@ class ClusterRead(Told):
                         }
                     ],
                     "pre_shared_key_id": CREDENTIAL,
+                    "labels": [LABEL_EXAMPLE],
+                    "policy": {
+                        "change_required": False,
+                        "enforce_window": False,
+                        "four_eyes": True,
+                        "minimum_approvers": 1,
+                        "window_ids": [],
+                    },
                     "version": 3,
                     "created_at": TIME,
                 }
@@ -75,6 +172,8 @@ class ClusterRead(Told):
     primary_peer_id: str | None = Field(description="The primary; null while not yet created.")
     members: list[MemberRead] = Field(description="In the order of the peer list.")
     pre_shared_key_id: str | None = Field(description="The credential of its pre-shared key.")
+    labels: list[LabelRead] = Field(description="Words that it is found by.")
+    policy: PolicyRead = Field(description="What it asks of every job.")
     version: int = Field(description="Row version.")
     created_at: datetime = Field(description="When it was declared.")
 
@@ -101,6 +200,16 @@ class ClusterObservation(Told):
     members: list[MemberView] = Field(description="In the order of the peer list.")
 
 
+def asked_labels(labels: list[LabelAsked]) -> tuple[Label, ...]:
+    """The labels of a request."""
+    return tuple(Label(label.name, label.value) for label in labels)
+
+
+def asked_policy(policy: PolicyPatch | None) -> Policy:
+    """The policy of a new cluster."""
+    return Policy() if policy is None else Policy(**policy.given())
+
+
 def cluster_read(registered: RegisteredCluster) -> ClusterRead:
     """As a reader sees it."""
     cluster = registered.cluster
@@ -119,6 +228,8 @@ def cluster_read(registered: RegisteredCluster) -> ClusterRead:
             for position, peer in enumerate(cluster.members, start=1)
         ],
         pre_shared_key_id=registered.pre_shared_key_id,
+        labels=[LabelRead.model_validate(label) for label in registered.labels],
+        policy=PolicyRead.model_validate(registered.policy),
         version=registered.version,
         created_at=registered.created_at,
     )

@@ -17,6 +17,7 @@ from app.api.v1.schemas.jobs import (
     JobStageRead,
     JobStepRead,
     JobSummary,
+    TermsRead,
     WaitingRead,
 )
 from app.api.v1.schemas.plans import PlannedStepRead, planned_step_read
@@ -118,6 +119,8 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
         "attestations": [
             AttestationRead.model_validate(attestation) for attestation in job.attestations.values()
         ],
+        "terms": TermsRead.model_validate(job.terms),
+        "approval": job.approval,
         "change": details.get("change"),
         "correlation": details.get("correlation"),
         "requested_by": job.requested_by,
@@ -135,6 +138,7 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
             backups=f"{here}/backups",
             transcript=f"{here}/transcript",
             observations=f"{here}/observations",
+            approvals=f"{here}/approvals",
         ),
     }
 

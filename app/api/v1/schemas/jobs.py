@@ -22,6 +22,7 @@ from app.api.v1.schemas.words import (
     Words,
 )
 from app.domain.job import JobState, StepState, WaitReason
+from app.domain.terms import ApprovalState
 
 
 class FailureRead(Told):
@@ -80,6 +81,17 @@ class AttestationRead(Told):
     recorded_at: datetime = Field(description="When.", examples=[TIME])
 
 
+class TermsRead(Told):
+    """What must hold before the job begins and while it goes on; fixed when it was started."""
+
+    approvals: int = Field(description="How many people must approve it.", examples=[1])
+    four_eyes: bool = Field(description="Whether the requester may not decide.", examples=[True])
+    approve_before: datetime | None = Field(description="Else it ends.", examples=[TIME])
+    not_before: datetime | None = Field(description="The scheduled start.", examples=[TIME])
+    enforce_window: bool = Field(description="Whether it goes on inside a window only.")
+    window_ids: list[str] = Field(description="The windows it runs in.", examples=[[]])
+
+
 class JobLinks(Told):
     """Where to go from here."""
 
@@ -92,6 +104,7 @@ class JobLinks(Told):
     backups: str = Field(description="Backups it took.")
     transcript: str = Field(description="What it and the peers said to each other.")
     observations: str = Field(description="What its peers said of themselves before and after.")
+    approvals: str = Field(description="Who has to agree, and who has.")
 
 
 class JobSummary(Told):
@@ -112,6 +125,15 @@ class JobSummary(Told):
                     "cancel_requested": False,
                     "failure": None,
                     "attestations": [],
+                    "terms": {
+                        "approvals": 0,
+                        "four_eyes": False,
+                        "approve_before": None,
+                        "not_before": None,
+                        "enforce_window": False,
+                        "window_ids": [],
+                    },
+                    "approval": None,
                     "change": {"system": "servicenow", "number": "CHG0031234"},
                     "correlation": {"id": "9d385017c611228701d22104cc95c371"},
                     "requested_by": "key-1",
@@ -131,6 +153,7 @@ class JobSummary(Told):
                             "backups": f"jobs/{JOB}/backups",
                             "transcript": f"jobs/{JOB}/transcript",
                             "observations": f"jobs/{JOB}/observations",
+                            "approvals": f"jobs/{JOB}/approvals",
                         }.items()
                     },
                 }
@@ -147,8 +170,12 @@ class JobSummary(Told):
     waiting: WaitingRead | None = Field(description="What it waits for, in state waiting.")
     progress: float = Field(description="Steps over, from 0 to 1.")
     cancel_requested: bool = Field(description="Whether it will stop at the next safe point.")
-    failure: FailureRead | None = Field(description="Why it failed.")
+    failure: FailureRead | None = Field(description="Why it failed, or was not begun.")
     attestations: list[AttestationRead] = Field(description="What operators stated.")
+    terms: TermsRead = Field(description="What must hold before it begins.")
+    approval: ApprovalState | None = Field(
+        description="Where its request for approval stands; null where none is needed."
+    )
     change: Change | None = Field(description="The caller's change record, untouched.")
     correlation: Correlation | None = Field(description="The caller's block, untouched.")
     requested_by: str = Field(description="The key that started it.")

@@ -169,7 +169,7 @@ def plan_read(plan: Plan) -> PlanRead:
         blocked=bool(plan.blockers),
         stages=[_stage(stage) for stage in plan.stages],
         findings=[finding_read(finding) for finding in plan.findings],
-        impact=[_impact(impact) for impact in plan.impact],
+        impact=[impact_read(impact) for impact in plan.impact],
         back_out=list(plan.back_out),
         safe_points=[
             SafePointRead(
@@ -237,7 +237,8 @@ def finding_read(finding: Finding) -> FindingRead:
     )
 
 
-def _impact(impact: Impact) -> ImpactRead:
+def impact_read(impact: Impact) -> ImpactRead:
+    """As a reader sees it."""
     return ImpactRead(
         peer_id=impact.peer_id,
         summary=impact.summary,

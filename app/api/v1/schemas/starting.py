@@ -11,11 +11,13 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from app.api.v1.schemas.words import LINE, Asked, Line, Told, Words
+from app.domain.terms import MOST_APPROVERS
 from app.procedures.base import Param, Procedure
 from app.services.jobs import StartRequest
+from app.services.terms import TermsAsked
 
 _Short = Annotated[str, StringConstraints(max_length=200, pattern=LINE)]
 _Element = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=LINE)]
@@ -57,6 +59,26 @@ class AttestationCreate(Asked):
     reason: Words = Field(description="How they know.", examples=["Seen in the firewall's rules."])
 
 
+class ApprovalsAsked(Asked):
+    """Who has to agree before the job begins, where that is more than the cluster's policy."""
+
+    minimum: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_APPROVERS,
+        description="How many people approve it; not fewer than the policy asks for.",
+        examples=[2],
+    )
+    four_eyes: bool = Field(
+        default=False, description="Whoever starts the job does not approve it.", examples=[True]
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None,
+        description="A job that is not approved by then ends, and nothing was done.",
+        examples=["2026-03-01T22:00:00Z"],
+    )
+
+
 class StartOptions(Asked):
     """What every start body has beside the procedure's parameters."""
 
@@ -72,6 +94,24 @@ class StartOptions(Asked):
     )
     change: Change | None = Field(default=None, description="The caller's change record.")
     correlation: Correlation | None = Field(default=None, description="The caller's own block.")
+    approvals: ApprovalsAsked | None = Field(
+        default=None, description="Who has to agree; without it, what the cluster's policy says."
+    )
+    not_before: AwareDatetime | None = Field(
+        default=None,
+        description="Scheduled start: the job holds its cluster and waits until then.",
+        examples=["2026-03-01T22:00:00Z"],
+    )
+
+    def terms(self) -> TermsAsked:
+        """What is said about people and times."""
+        asked = self.approvals or ApprovalsAsked()
+        return TermsAsked(
+            approvals=asked.minimum,
+            four_eyes=asked.four_eyes,
+            approve_before=asked.expires_at,
+            not_before=self.not_before,
+        )
 
 
 class ProcedureRead(Told):
@@ -130,6 +170,7 @@ class Bodies:
             change=_given(body.change),
             correlation=_given(body.correlation),
             queue=queue,
+            terms=body.terms(),
         )
 
 
