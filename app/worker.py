@@ -19,6 +19,7 @@ from app.engine.records import JobRecord
 from app.main import Service
 from app.procedures.base import StepFailed
 from app.procedures.registry import HANDLERS
+from app.security.signing import KeyUnusable
 from app.services.problems import Problem
 from app.services.transcript import Notebook
 from app.services.transcript_writer import TranscriptWriter
@@ -30,7 +31,9 @@ LEAST_LIMIT_SECONDS = 30.0
 LAST_ENTRIES_SECONDS = 2.0
 """How long a job that is given back waits for its transcript to be on record."""
 CLOSE_SECONDS = 5.0
-"""Between two looks for jobs that ended without their last observation."""
+"""Between two looks for jobs that ended without their last observation, or are not sealed."""
+SEAL_AFTER_SECONDS = 45.0
+"""Seconds after its end before a job is sealed: a look that was missing has been taken by then."""
 
 
 async def work(service: Service, drain: asyncio.Event) -> None:
@@ -90,10 +93,11 @@ async def work(service: Service, drain: asyncio.Event) -> None:
 
 
 async def _close(service: Service) -> None:
-    """Take the last looks that nobody took, again and again."""
+    """Take the last looks that nobody took, and seal what has ended, again and again."""
     while True:
         await asyncio.sleep(CLOSE_SECONDS)
         try:
             await service.closing.look_late(service.appliances.observe)
-        except (EngineError, Problem) as error:
-            log.warning("late looks wait: %s", type(error).__name__)
+            await service.services.evidence.seal_some(SEAL_AFTER_SECONDS)
+        except (EngineError, Problem, KeyUnusable) as error:
+            log.warning("late looks and seals wait: %s", error)

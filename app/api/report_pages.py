@@ -32,11 +32,11 @@ def cluster_page(report: ClusterReport, names: Names) -> HTMLResponse:
     diagnosis = report.diagnosis
     state = "good" if diagnosis.healthy else "bad"
     parts = [
-        f"<p>Observed {_text(report.observed_at)}.</p>",
-        f"<p class={state}><b>{_text(diagnosis.summary)}</b></p>",
+        f"<p>Observed {shown(report.observed_at)}.</p>",
+        f"<p class={state}><b>{shown(diagnosis.summary)}</b></p>",
         _job(diagnosis.running_job_id),
         "<h2>Members</h2>",
-        _table(
+        table(
             ("Peer", "Address", "Version", "Primary", "Cluster name", "Database", "Alarms"),
             (
                 (
@@ -58,7 +58,7 @@ def cluster_page(report: ClusterReport, names: Names) -> HTMLResponse:
             f"<p>{report.checks.passes} pass, {report.checks.warnings} warn,"
             f" {report.checks.unknowns} unknown, {report.checks.blockers} block.</p>"
         ),
-        _table(
+        table(
             ("Outcome", "Check", "Peer", "Found, or what would settle it", "Guide"),
             (
                 (
@@ -80,15 +80,15 @@ def plan_page(plan: PlanRead, cluster_name: str, names: Names) -> HTMLResponse:
     verdict = "A finding forbids starting." if plan.blocked else "Nothing forbids starting."
     parts = [
         (
-            f"<p>Cluster {_text(cluster_name)}. Made {_text(plan.created_at)}, can be started until"
-            f" {_text(plan.expires_at)}. Digest <code>{_text(plan.digest)}</code>.</p>"
+            f"<p>Cluster {shown(cluster_name)}. Made {shown(plan.created_at)}, can be started until"
+            f" {shown(plan.expires_at)}. Digest <code>{shown(plan.digest)}</code>.</p>"
         ),
         f"<p class={'bad' if plan.blocked else 'good'}><b>{verdict}</b></p>",
-        _table(("Parameter", "Value"), plan.parameters.items()),
+        table(("Parameter", "Value"), plan.parameters.items()),
         "<h2>Findings</h2>",
         "".join(_finding(found, names) for found in plan.findings) or "<p>None.</p>",
         "<h2>What users will notice</h2>",
-        _table(
+        table(
             ("Peer", "In short", "New calls refused", "Calls dropped", "Outage"),
             (
                 (
@@ -103,7 +103,7 @@ def plan_page(plan: PlanRead, cluster_name: str, names: Names) -> HTMLResponse:
         ),
         f"<p>About {_minutes(plan.expected_seconds)} in all, waits for people not counted.</p>",
         "<h2>What people state</h2>",
-        _table(
+        table(
             ("Statement", "Gate", "Guide"),
             (
                 (needed.statement, needed.gate, " ".join(needed.requirements))
@@ -113,7 +113,7 @@ def plan_page(plan: PlanRead, cluster_name: str, names: Names) -> HTMLResponse:
         "<h2>Steps</h2>",
         "".join(_stage(stage.title, stage.page, stage.steps, names) for stage in plan.stages),
         "<h2>Back-out</h2><ul>",
-        *(f"<li>{_text(line)}" for line in plan.back_out),
+        *(f"<li>{shown(line)}" for line in plan.back_out),
         "</ul>",
     ]
     return page(f"Plan: {plan.procedure}", "".join(parts))
@@ -182,7 +182,8 @@ class _Marked(str):
     __slots__ = ()
 
 
-def _text(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as text that is safe inside a page; nothing for None."""
     return escape("" if value is None else str(value))
 
 
@@ -196,45 +197,46 @@ def _minutes(seconds: float) -> str:
 
 def _cell(value: object) -> str:
     if isinstance(value, _Marked):
-        return f"<td class={_CLASSES.get(value, 'bad')}>{_text(value)}"
-    return f"<td>{_text(value)}"
+        return f"<td class={_CLASSES.get(value, 'bad')}>{shown(value)}"
+    return f"<td>{shown(value)}"
 
 
-def _table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table of escaped cells; "None." where there are no rows."""
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}" for row in rows)
     if not body:
         return "<p>None.</p>"
-    head = "".join(f"<th>{_text(title)}" for title in heading)
+    head = "".join(f"<th>{shown(title)}" for title in heading)
     return f"<table class=wide><thead><tr>{head}<tbody>{body}</table>"
 
 
 def _job(job_id: str | None) -> str:
-    return "" if job_id is None else f"<p>Job {_text(job_id)} is at work on this cluster.</p>"
+    return "" if job_id is None else f"<p>Job {shown(job_id)} is at work on this cluster.</p>"
 
 
 def _finding(found: FindingRead, names: Names, more: str = "") -> str:
-    about = f" ({_text(_name(found.peer_id, names))})" if found.peer_id else ""
-    evidence = _table(("Seen", ""), found.evidence.items()) if found.evidence else ""
+    about = f" ({shown(_name(found.peer_id, names))})" if found.peer_id else ""
+    evidence = table(("Seen", ""), found.evidence.items()) if found.evidence else ""
     return (
-        f"<section><h3 class={_CLASSES.get(found.severity, 'bad')}>{_text(found.severity)}:"
-        f" {_text(found.code)}{about}</h3><p>{_text(found.message)}</p>"
-        f"<p><b>What to do:</b> {_text(found.remedy)}</p>{more}{evidence}"
-        f"<p class=quiet>Guide: {_text(' '.join(found.requirements)) or 'none'}</p></section>"
+        f"<section><h3 class={_CLASSES.get(found.severity, 'bad')}>{shown(found.severity)}:"
+        f" {shown(found.code)}{about}</h3><p>{shown(found.message)}</p>"
+        f"<p><b>What to do:</b> {shown(found.remedy)}</p>{more}{evidence}"
+        f"<p class=quiet>Guide: {shown(' '.join(found.requirements)) or 'none'}</p></section>"
     )
 
 
 def _cause(cause: CauseRead, names: Names) -> str:
-    more = f"<p class=quiet>Expected: {_text(cause.expected)}.</p>" if cause.expected else ""
+    more = f"<p class=quiet>Expected: {shown(cause.expected)}.</p>" if cause.expected else ""
     for request in cause.requests:
-        only = f", where {_text(request.when)}" if request.when else ""
-        only += f", with {_text(' and '.join(request.needs))} added" if request.needs else ""
+        only = f", where {shown(request.when)}" if request.when else ""
+        only += f", with {shown(' and '.join(request.needs))} added" if request.needs else ""
         more += (
-            f"<p>Mended by <b>{_text(request.title)}</b>{only}:"
-            f" <code>{_text(request.method)} {_text(request.path)}</code></p>"
+            f"<p>Mended by <b>{shown(request.title)}</b>{only}:"
+            f" <code>{shown(request.method)} {shown(request.path)}</code></p>"
         )
     if cause.explains:
         signs = "".join(
-            f"<li>{_text(_name(sign.peer_id, names))}: {_text(sign.text)}"
+            f"<li>{shown(_name(sign.peer_id, names))}: {shown(sign.text)}"
             for sign in cause.explains
         )
         more += f"<p>It accounts for:</p><ul>{signs}</ul>"
@@ -242,8 +244,8 @@ def _cause(cause: CauseRead, names: Names) -> str:
 
 
 def _stage(title: str, guide_page: str, steps: Iterable[Any], names: Names) -> str:
-    on = f" (guide p.{_text(guide_page)})" if guide_page else ""
-    rows = _table(
+    on = f" (guide p.{shown(guide_page)})" if guide_page else ""
+    rows = table(
         ("Step", "Peer", "About", "Guide"),
         (
             (
@@ -255,7 +257,7 @@ def _stage(title: str, guide_page: str, steps: Iterable[Any], names: Names) -> s
             for step in steps
         ),
     )
-    return f"<section><h3>{_text(title)}{on}</h3>{rows}</section>"
+    return f"<section><h3>{shown(title)}{on}</h3>{rows}</section>"
 
 
 def _csv(file_name: str, heading: Iterable[str], rows: Iterable[Iterable[object]]) -> Response:

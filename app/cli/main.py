@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import demo, guide, jobs, service, simulate
+from app.cli import demo, evidence, guide, jobs, service, simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,7 @@ app.command("migrate")(service.migrate_database)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(guide.app, name="guide")
 
 

@@ -37,7 +37,7 @@ def serve(
     ] = False,
 ) -> None:
     """Run the API, and a worker in the same process."""
-    with _said_plainly():
+    with said_plainly():
         given = {"host": host, "port": port}
         wanted = {name: value for name, value in given.items() if value is not None}
         settings = Settings().model_copy(update=wanted)
@@ -62,7 +62,7 @@ def worker() -> None:
         typer.echo("clusterway worker: carrying out jobs; Ctrl-C hands them back")
         await work(service, stop)
 
-    with _said_plainly():
+    with said_plainly():
         settings = Settings()
     _run(settings, life)
 
@@ -74,7 +74,7 @@ def migrate_database() -> None:
         async with database(Settings()) as url:
             await migrate(url)
 
-    with _said_plainly():
+    with said_plainly():
         asyncio.run(life())
     typer.echo("the database is up to date")
 
@@ -163,12 +163,12 @@ def _run(settings: Settings, life: Callable[[Service, asyncio.Event], Awaitable[
                 await life(service, stop)
         typer.echo("clusterway: stopped; jobs under way go on at the next start")
 
-    with _said_plainly():
+    with said_plainly():
         asyncio.run(run())
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
+def said_plainly() -> Iterator[None]:
     """What a person can mend at start is said in a line, not in a traceback."""
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from app.domain.clock import Clock
 from app.procedures.base import Procedure
@@ -154,7 +155,13 @@ def join(parts: Parts, settings: Settings) -> Services:
         ),
         jobs=jobs,
         evidence=EvidenceService(
-            store=parts.store, rows=parts.evidence, transcripts=parts.transcripts
+            store=parts.store,
+            rows=parts.evidence,
+            transcripts=parts.transcripts,
+            backups=parts.backups,
+            vault=parts.vault,
+            clock=parts.clock,
+            version=version("clusterway"),
         ),
         approvals=ApprovalsService(store=parts.store, jobs=jobs, clock=parts.clock),
         settings_matrix=SettingsMatrixService(

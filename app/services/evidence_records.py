@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import enum
+import json
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+
+from app.domain.job import Event
+from app.security.signing import SigningKey
 
 
 class Moment(enum.StrEnum):
@@ -26,6 +31,22 @@ class TranscriptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainedEvent:
+    """An event with its hash, and the text of the row that was hashed."""
+
+    event: Event
+    hashed: str
+    hash: str
+
+    @classmethod
+    def read(cls, job_id: str, told: Mapping[str, Any]) -> ChainedEvent:
+        """The event as a document tells it."""
+        at = datetime.fromisoformat(told["at"])
+        event = Event(job_id, told["seq"], at, told["type"], told["data"])
+        return cls(event, told["hashed"], told["hash"])
+
+
+@dataclass(frozen=True, slots=True)
 class JobObservation:
     """What one peer said of itself when a job began or ended, as JSON; or why it said nothing.
 
@@ -38,6 +59,28 @@ class JobObservation:
     observed_at: datetime
     view: Mapping[str, Any]
     late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The kept document of a job that ended, compressed, and where its events ended then."""
+
+    job_id: str
+    made_at: datetime
+    digest: str
+    key_id: str
+    event_seq: int
+    event_hash: str
+    document: bytes = field(repr=False)
+    pruned: bool = False
+    """Whether rows it was made from are gone."""
+
+    @property
+    def sections(self) -> Mapping[str, Any]:
+        """What is in it."""
+        document: Mapping[str, Any] = json.loads(zlib.decompress(self.document))
+        sections: Mapping[str, Any] = document["sections"]
+        return sections
 
 
 class EvidenceStore(Protocol):
@@ -53,6 +96,34 @@ class EvidenceStore(Protocol):
 
     async def unobserved(self, age: float, limit: int) -> tuple[str, ...]:
         """Jobs that ended longer ago than `age` seconds and lack their last look, oldest first."""
+        ...
+
+    async def events(self, job_id: str, after: int, limit: int) -> list[ChainedEvent]:
+        """Events behind a number with their hashes, in order."""
+        ...
+
+    async def sealed(self, job_id: str) -> Sealed | None:
+        """The kept document."""
+        ...
+
+    async def unsealed(self, age: float, limit: int) -> tuple[str, ...]:
+        """Jobs that ended longer ago than `age` seconds and are not sealed as they are now."""
+        ...
+
+    async def keep(self, sealed: Sealed) -> None:
+        """Keep a document, in place of an earlier one of the job."""
+        ...
+
+    async def keys(self) -> tuple[SigningKey, ...]:
+        """All signing keys, oldest first."""
+        ...
+
+    async def first_key(self, key: SigningKey) -> tuple[SigningKey, ...]:
+        """Keep this key unless there is one already; all keys."""
+        ...
+
+    async def add_key(self, key: SigningKey) -> None:
+        """Keep one more key."""
         ...
 
 

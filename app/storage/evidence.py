@@ -11,7 +11,8 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from app.engine.errors import JournalDown
-from app.services.evidence_records import JobObservation, Moment
+from app.security.signing import SigningKey
+from app.services.evidence_records import ChainedEvent, JobObservation, Moment, Sealed
 from app.storage import job_rows
 from app.storage.database import Connection, Pool
 
@@ -30,6 +31,34 @@ where finished_at is not null and finished_at < clock_timestamp() - make_interva
         where e.job_id = job.id and e.event_seq >= job.last_event_seq)
 order by finished_at limit %(limit)s
 """
+_EVENTS = """
+select e.*, job_event_text(e) as hashed from job_event e
+where job_id = %(job)s and seq > %(after)s order by seq limit %(limit)s
+"""
+_UNSEALED = """
+select job.id from job
+where finished_at < clock_timestamp() - make_interval(secs => %(age)s)
+    and state in ('succeeded', 'failed', 'cancelled')
+    and not exists (
+        select 1 from job_evidence e
+        where e.job_id = job.id and e.event_seq >= job.last_event_seq)
+order by finished_at limit %(limit)s
+"""
+_KEEP = """
+insert into job_evidence (job_id, made_at, digest, event_seq, event_hash, document, key_id)
+values (%(job_id)s, %(made_at)s, %(digest)s, %(event_seq)s, %(event_hash)s, %(document)s,
+    %(key_id)s)
+on conflict (job_id) do update set made_at = excluded.made_at, digest = excluded.digest,
+    event_seq = excluded.event_seq, event_hash = excluded.event_hash, key_id = excluded.key_id,
+    document = excluded.document
+where job_evidence.event_seq < excluded.event_seq
+"""
+_ADD_KEY = """
+insert into evidence_key (id, public, sealed, created_at)
+values (%(id)s, %(public)s, %(sealed)s, %(created_at)s)
+"""
+KEY_LOCK = 0x636C7709
+"""The first key is made by one process."""
 
 
 class EvidenceRows:
@@ -72,6 +101,70 @@ class EvidenceRows:
         """See EvidenceStore."""
         return tuple(row["id"] for row in await self.rows(_UNSEEN, age=age, limit=limit))
 
+    async def events(self, job_id: str, after: int, limit: int) -> list[ChainedEvent]:
+        """See EvidenceStore."""
+        return [
+            ChainedEvent(job_rows.read_event(row), row["hashed"], row["hash"].hex())
+            for row in await self.rows(_EVENTS, job=job_id, after=after, limit=limit)
+        ]
+
+    async def sealed(self, job_id: str) -> Sealed | None:
+        """See EvidenceStore."""
+        for row in await self.rows("select * from job_evidence where job_id = %(job)s", job=job_id):
+            return Sealed(
+                job_id=job_id,
+                made_at=row["made_at"],
+                digest=row["digest"],
+                key_id=row["key_id"],
+                event_seq=row["event_seq"],
+                event_hash=bytes(row["event_hash"] or b"").hex(),
+                document=bytes(row["document"]),
+                pruned=row["rows_pruned_at"] is not None,
+            )
+        return None
+
+    async def unsealed(self, age: float, limit: int) -> tuple[str, ...]:
+        """See EvidenceStore."""
+        return tuple(row["id"] for row in await self.rows(_UNSEALED, age=age, limit=limit))
+
+    async def keep(self, sealed: Sealed) -> None:
+        """See EvidenceStore."""
+        async with self.connection() as connection:
+            await connection.execute(
+                _KEEP,
+                {
+                    "job_id": sealed.job_id,
+                    "made_at": sealed.made_at,
+                    "digest": sealed.digest,
+                    "key_id": sealed.key_id,
+                    "event_seq": sealed.event_seq,
+                    "event_hash": bytes.fromhex(sealed.event_hash),
+                    "document": sealed.document,
+                },
+            )
+
+    async def keys(self) -> tuple[SigningKey, ...]:
+        """See EvidenceStore."""
+        rows = await self.rows("select * from evidence_key order by created_at, id")
+        return tuple(
+            SigningKey(row["id"], bytes(row["public"]), bytes(row["sealed"]), row["created_at"])
+            for row in rows
+        )
+
+    async def first_key(self, key: SigningKey) -> tuple[SigningKey, ...]:
+        """See EvidenceStore."""
+        async with self.connection() as connection, connection.transaction():
+            await connection.execute("select pg_advisory_xact_lock(%s)", [KEY_LOCK])
+            found = await (await connection.execute("select 1 from evidence_key")).fetchone()
+            if found is None:
+                await connection.execute(_ADD_KEY, _key_values(key))
+        return await self.keys()
+
+    async def add_key(self, key: SigningKey) -> None:
+        """See EvidenceStore."""
+        async with self.connection() as connection:
+            await connection.execute(_ADD_KEY, _key_values(key))
+
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         """The rows of a query; `statement` is our own text."""
         async with self.connection() as connection:
@@ -90,3 +183,12 @@ class EvidenceRows:
             PoolClosed,
         ) as error:
             raise JournalDown(f"the database does not answer ({type(error).__name__})") from error
+
+
+def _key_values(key: SigningKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "public": key.public,
+        "sealed": key.sealed,
+        "created_at": key.created_at,
+    }

@@ -73,7 +73,8 @@ async def database_url(shared_database: str) -> str:
     """One database for all tests of the API, emptied before each: cheaper than one each."""
     async with await psycopg.AsyncConnection.connect(plain_url(shared_database)) as connection:
         await connection.execute(
-            "truncate setting, idempotency, api_key, rejected_credential, plan, cluster_member,"
+            "truncate evidence_key, job_evidence, setting, idempotency, api_key,"
+            " rejected_credential, plan, cluster_member,"
             " cluster, peer, credential cascade"
         )
     return shared_database

@@ -30,6 +30,20 @@ ENTRY: dict[str, Any] = {
 }
 
 
+DOCUMENT: dict[str, Any] = {
+    "manifest": {
+        "format": "clusterway-evidence/1",
+        "job_id": JOB,
+        "made_at": TIME,
+        "complete": True,
+        "sections": {"events": DIGEST},
+    },
+    "digest": DIGEST,
+    "signatures": [{"protected": "eyJhbGciOiJFZERTQSJ9", "signature": "hgyY0il_MGCjP0Jzl..."}],
+    "sections": {"events": []},
+}
+
+
 class TranscriptEntry(Told):
     """One direction of one exchange with a peer, redacted."""
 
@@ -104,6 +118,25 @@ class JobObservations(Told):
 
     job_id: str = Field(description="The job.", examples=[JOB])
     peers: list[ObservedPeer] = Field(description="By peer.")
+
+
+class EvidenceKey(Told):
+    """A public key (RFC 8037)."""
+
+    kty: str = Field(description="Key type.", examples=["OKP"])
+    crv: str = Field(description="Curve.", examples=["Ed25519"])
+    alg: str = Field(description="Algorithm.", examples=["EdDSA"])
+    use: str = Field(description="Use.", examples=["sig"])
+    kid: str = Field(description="Its id, made from the key itself.", examples=["0f3ac1b2d4e5f607"])
+    x: str = Field(
+        description="The key, base64url.", examples=["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"]
+    )
+
+
+class EvidenceKeys(Told):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: list[EvidenceKey] = Field(description="Oldest first.")
 
 
 def entry_read(row: TranscriptRow) -> TranscriptEntry:

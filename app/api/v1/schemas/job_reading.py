@@ -137,6 +137,7 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
             cluster=f"{base}/v1/clusters/{job.cluster_id}",
             backups=f"{here}/backups",
             transcript=f"{here}/transcript",
+            evidence=f"{here}/evidence",
             observations=f"{here}/observations",
             approvals=f"{here}/approvals",
         ),

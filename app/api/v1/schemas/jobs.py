@@ -103,6 +103,7 @@ class JobLinks(Told):
     cluster: str = Field(description="Its cluster.")
     backups: str = Field(description="Backups it took.")
     transcript: str = Field(description="What it and the peers said to each other.")
+    evidence: str = Field(description="All of it, signed.")
     observations: str = Field(description="What its peers said of themselves before and after.")
     approvals: str = Field(description="Who has to agree, and who has.")
 
@@ -152,6 +153,7 @@ class JobSummary(Told):
                             "cluster": f"clusters/{CLUSTER}",
                             "backups": f"jobs/{JOB}/backups",
                             "transcript": f"jobs/{JOB}/transcript",
+                            "evidence": f"jobs/{JOB}/evidence",
                             "observations": f"jobs/{JOB}/observations",
                             "approvals": f"jobs/{JOB}/approvals",
                         }.items()
