@@ -84,6 +84,11 @@ def _add_problem(made: dict[str, Any]) -> None:
         schema.pop("$defs", None)
         schemas[model.__name__] = schema
     made["components"]["schemas"] = dict(sorted(schemas.items()))
+    for schema in schemas.values():
+        if "examples" in schema:
+            schema["examples"] = copy.deepcopy(schema["examples"])
+            for shown in schema["examples"]:
+                _complete(shown, schema, schemas)
     made["components"]["examples"] = {
         code: {"summary": kind.title, "value": example(kind)}
         for code, kind in sorted(PROBLEMS.items())
@@ -99,6 +104,8 @@ def _add_problem(made: dict[str, Any]) -> None:
 
 def _finish(operation: dict[str, Any], path: str, made: Mapping[str, Any]) -> None:
     operation["security"] = [] if path in OPEN_PATHS else [{"ApiKey": []}, {"ApiKeyHeader": []}]
+    for parameter in operation.get("parameters", ()):
+        _as_it_is_sent(parameter, operation["operationId"])
     contents = [operation.get("requestBody", {}).get("content", {})]
     for status, answer in operation["responses"].items():
         contents.append(answer.get("content", {}))
@@ -111,6 +118,18 @@ def _finish(operation: dict[str, Any], path: str, made: Mapping[str, Any]) -> No
         media = content.get("application/json")
         if media is not None and "example" not in media:
             media["example"] = example_of(media["schema"], made)
+
+
+def _as_it_is_sent(parameter: dict[str, Any], operation_id: str) -> None:
+    """Say of a parameter what FastAPI cannot: none is ever null, and these headers are needed."""
+    alternatives = parameter["schema"].pop("anyOf", None)
+    if alternatives is not None:
+        (only,) = (kind for kind in alternatives if kind.get("type") != "null")
+        parameter["schema"] = {**only, **parameter["schema"]}
+    if parameter["name"] == "If-Match":
+        parameter["required"] = True
+    if parameter["name"] == "Idempotency-Key" and operation_id.startswith("start"):
+        parameter["required"] = True
 
 
 def _headers(status: str, operation_id: str) -> dict[str, str]:
@@ -155,6 +174,22 @@ def example_of(schema: Mapping[str, Any], made: Mapping[str, Any], depth: int = 
         return "2026-03-01T09:30:00Z"
     plain: dict[Any, Any] = {"integer": 1, "number": 1.0, "boolean": True, "null": None}
     return plain.get(kind, "text")
+
+
+def _complete(shown: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Write out the nulls of an example: a model's author names what is there, not what is not."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if isinstance(shown, list):
+        for item in shown:
+            _complete(item, schema.get("items", {}), schemas)
+    if not isinstance(shown, dict):
+        return
+    for name, part in schema.get("properties", {}).items():
+        if name in shown:
+            _complete(shown[name], part, schemas)
+        elif name in schema.get("required", ()) and {"type": "null"} in part.get("anyOf", ()):
+            shown[name] = None
 
 
 def to_3_0(source: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
 from app.api.offline import offline_api
@@ -163,6 +164,36 @@ def test_every_operation_can_be_read_and_called(document: dict[str, Any]) -> Non
                     assert media["schema"] == {"$ref": "#/components/schemas/Problem"}
         for media in operation.get("requestBody", {}).get("content", {}).values():
             assert "example" in media, name
+
+
+def test_every_example_is_what_its_schema_says(document: dict[str, Any]) -> None:
+    wrong = []
+    for schema, shown, where in examples(document):
+        validator = Draft202012Validator(
+            {"allOf": [schema], "components": document["components"]},
+            format_checker=FormatChecker(),
+        )
+        wrong += [f"{where}: {error.message[:200]}" for error in validator.iter_errors(shown)]
+    assert wrong == []
+
+
+def examples(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any, str]]:
+    """Schema, example and place of each: of bodies, parameters, models and their fields."""
+    for _, operation in operations(document):
+        name = operation["operationId"]
+        for parameter in operation.get("parameters", ()):
+            for shown in parameter["schema"].get("examples", ()):
+                yield parameter["schema"], shown, f"{name} {parameter['name']}"
+        for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+            for media in part.get("content", {}).values():
+                if "schema" in media and "example" in media:
+                    yield media["schema"], media["example"], name
+    for name, schema in document["components"]["schemas"].items():
+        for shown in schema.get("examples", ()):
+            yield schema, shown, name
+        for field, part in schema.get("properties", {}).items():
+            for shown in part.get("examples", ()):
+                yield part, shown, f"{name}.{field}"
 
 
 def test_requests_have_no_alternatives_to_choose_from(document: dict[str, Any]) -> None:
