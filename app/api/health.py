@@ -19,7 +19,12 @@ class Health(Told):
     status: str = Field(description="`ok`.", examples=["ok"])
 
 
-@router.get("/livez", operation_id="getLiveness", summary="Is the process alive?")
+@router.get(
+    "/livez",
+    operation_id="getLiveness",
+    summary="Is the process alive?",
+    responses=responses("internal-error", everywhere=False),
+)
 async def live() -> Health:
     """The process answers. Restart it when it does not."""
     return Health(status="ok")
@@ -29,7 +34,7 @@ async def live() -> Health:
     "/readyz",
     operation_id="getReadiness",
     summary="Can the service work?",
-    responses=responses("storage-unavailable", everywhere=False),
+    responses=responses("storage-unavailable", "internal-error", everywhere=False),
 )
 async def ready(services: ServicesOf) -> Health:
     """The database answers and has the schema. Send no requests while it is not."""

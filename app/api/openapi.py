@@ -49,6 +49,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "guide", "description": "The deployment guide, requirement by requirement."},
     {"name": "health", "description": "Signs of life."},
 )
+LICENCE_URL = "https://www.apache.org/licenses/LICENSE-2.0"
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no key."""
 
@@ -66,7 +67,9 @@ def document(app: FastAPI) -> dict[str, Any]:
             tags=app.openapi_tags,
             license_info=app.license_info,
         )
-        made["servers"] = [{"url": "/"}]
+        made["info"]["contact"] = {"name": "The Clusterway founders"}
+        # Meant for the network of those who run the Expressways, not for the world.
+        made["servers"] = [{"url": "/", "x-internal": True}]
         _add_problem(made)
         for path, methods in made["paths"].items():
             for operation in methods.values():
@@ -195,12 +198,26 @@ def _complete(shown: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any])
 def to_3_0(source: Mapping[str, Any]) -> dict[str, Any]:
     """The same document in the words of OpenAPI 3.0.3."""
     made: dict[str, Any] = _older(copy.deepcopy(dict(source)))
+    _type_nullables(made, made["components"]["schemas"])
     made["openapi"] = "3.0.3"
     made.pop("webhooks", None)
     made.pop("jsonSchemaDialect", None)
     made["info"].pop("summary", None)
-    made["info"].get("license", {}).pop("identifier", None)
+    made["info"]["license"] = {"name": "Apache-2.0", "url": LICENCE_URL}
     return made
+
+
+def _type_nullables(node: Any, schemas: Mapping[str, Any]) -> None:
+    """`nullable` needs a type beside it: that of the model it stands for."""
+    if isinstance(node, list):
+        for item in node:
+            _type_nullables(item, schemas)
+    if not isinstance(node, dict):
+        return
+    if node.get("nullable") and "$ref" in node.get("allOf", ({},))[0]:
+        node["type"] = schemas[node["allOf"][0]["$ref"].rpartition("/")[2]]["type"]
+    for part in node.values():
+        _type_nullables(part, schemas)
 
 
 def _older(node: Any, inside: str = "") -> Any:
@@ -230,6 +247,9 @@ def _older(node: Any, inside: str = "") -> Any:
         node["items"] = {"anyOf": node.pop("prefixItems")}
     if "patternProperties" in node:
         node["additionalProperties"] = next(iter(node.pop("patternProperties").values()))
+    if "$ref" in node and len(node) > 1:
+        # 3.0 ignores what stands beside a $ref.
+        node = {"allOf": [{"$ref": node.pop("$ref")}], **node}
     node.pop("propertyNames", None)
     node.pop("contentMediaType", None)
     return node
@@ -243,8 +263,7 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
     if len(kinds) > 1:
         return {**rest, "anyOf": kinds, "nullable": True}
     if "$ref" in kinds[0]:
-        # 3.0 ignores what stands beside a $ref, and `nullable` needs a type beside it.
-        return {**rest, "type": "object", "allOf": kinds, "nullable": True}
+        return {**rest, "allOf": kinds, "nullable": True}
     return {**kinds[0], **rest, "nullable": True}
 
 

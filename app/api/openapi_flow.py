@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_DEEPEST = 12
+_DEEPEST = 16
 _DROPPED = frozenset({"nullable", "additionalProperties", "default", "title", "discriminator"})
 
 
@@ -71,13 +71,24 @@ class _Flattening:
                 for name, part in made["properties"].items()
                 if name in needed or not _is_open_map(part)
             }
+            # What may be null may be missing, to an importer that knows no null.
+            made["required"] = [
+                name for name in needed if not schema["properties"].get(name, {}).get("nullable")
+            ]
+            if not made["required"]:
+                del made["required"]
         if "items" in made:
             made["items"] = self.schema(made["items"], depth + 1)
+        if "example" in made:
+            made["example"] = _shown(made["example"], made)
         return made
 
     def _json(self, content: Mapping[str, Any]) -> dict[str, Any]:
         media = dict(content["application/json"])
-        return {"application/json": {**media, "schema": self.schema(media["schema"])}}
+        media["schema"] = self.schema(media["schema"])
+        if "example" in media:
+            media["example"] = _shown(media["example"], media["schema"])
+        return {"application/json": media}
 
     def _answer(self, status: str, answer: Mapping[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {"description": answer["description"]}
@@ -90,6 +101,20 @@ class _Flattening:
             # One kind of answer is all these importers read; the first is the one without a query.
             made["content"] = dict([next(iter(content.items()))])
         return made
+
+
+def _shown(example: Any, schema: Mapping[str, Any]) -> Any:
+    """An example with what the flat schema still has, and without nulls."""
+    if isinstance(example, dict) and "properties" in schema:
+        parts = schema["properties"]
+        return {
+            name: _shown(part, parts[name])
+            for name, part in example.items()
+            if name in parts and part is not None
+        }
+    if isinstance(example, list) and "items" in schema:
+        return [_shown(item, schema["items"]) for item in example]
+    return example
 
 
 def _is_open_map(schema: Mapping[str, Any]) -> bool:

@@ -35,6 +35,7 @@ async def list_all(
     satisfied_by: Annotated[
         str | None,
         Query(
+            max_length=20,
             pattern=r"^(step|verify|gate|finding|check|report|document)$",
             description="Only requirements whose strongest satisfaction is of this kind.",
             examples=["gate"],

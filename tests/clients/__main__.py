@@ -1,0 +1,59 @@
+"""`make clients`: generate each client, compile it, and let it run the story on a live service.
+
+Prints one line for each generator; exit code 1 where a cell says no. PowerShell is generated and
+parsed and not run, because no package registry ships a PowerShell.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.clients.generators import GENERATORS, Generator
+from tests.clients.live import Live, live
+
+
+def main() -> int:
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    table = Table("generator", "language", "generates", "compiles", "runs the story")
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="cw-clients-") as folder:
+        with live(Path(folder), len(GENERATORS)) as service:
+            for number, generator in enumerate(GENERATORS):
+                work = Path(folder) / f"generator-{number}"
+                work.mkdir()
+                cells = _cells(generator, number, work, service, failed)
+                table.add_row(generator.name, generator.language, *cells)
+    console.print(table)
+    for said in failed:
+        console.print(said, markup=False, highlight=False)
+    return 1 if failed else 0
+
+
+def _cells(
+    generator: Generator, number: int, work: Path, service: Live, failed: list[str]
+) -> list[str]:
+    who = f"{generator.name}, {generator.language}"
+    made = generator.generate(work)
+    if not made.good:
+        failed.append(f"{who} does not generate:\n{made.said[-3000:]}")
+        return ["no", "-", "-"]
+    compiled = generator.compile(work)
+    if not compiled.good:
+        failed.append(f"{who} does not compile:\n{compiled.said[:3000]}")
+        return ["yes", "no", "-"]
+    if generator.story is None:
+        return ["yes", compiled.last_line, generator.instead]
+    ran = generator.story(work, service.needs(number, work))
+    if not ran.good:
+        failed.append(f"{who} does not run the story:\n{ran.said[-3000:]}")
+        return ["yes", "yes", "no"]
+    return ["yes", "yes", ran.last_line]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
