@@ -13,12 +13,12 @@ RUNS ?= 1000
 SEED ?= 1
 JOBS ?= 2000
 
-.PHONY: help procedures demo test run fleet simulate chaos bench-engine check format lint types imports findings openapi docs unit contract \
+.PHONY: help procedures demo test run fleet simulate chaos bench-engine check format lint types imports findings openapi openapi-lint openapi-baseline clients docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" \
-	read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.runtime ## Build a three-peer cluster on a simulated fleet; SPEED=1 shows real time
 	@$(BIN)/clusterway demo --speed $(SPEED)
@@ -65,6 +65,15 @@ procedures: $(VENV)/.dev ## Strike every step of every procedure with every faul
 
 findings: $(VENV)/.dev ## Break a fleet once for every check, mend it, and print what the checks said
 	@$(BIN)/python -m tests.unit.checks.every_check
+
+clients: $(VENV)/.clients ## Generate clients, compile them, and run a story with each on a live service
+	@$(BIN)/python -m tests.clients
+
+openapi-lint: $(VENV)/.clients ## Read openapi/ with Spectral (OWASP rules), Redocly and oasdiff
+	@$(BIN)/python -m tests.clients.documents
+
+openapi-baseline: openapi ## Make the document of today the one that callers may rely on
+	@cp openapi/openapi.json openapi/baseline.json
 
 openapi: $(VENV)/.dev ## Rebuild openapi/ from the code
 	@$(BIN)/python -m app.api.openapi

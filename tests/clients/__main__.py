@@ -21,13 +21,15 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 110)
     table = Table("generator", "language", "generates", "compiles", "runs the story")
     failed: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="cw-clients-") as folder:
-        with live(Path(folder), len(GENERATORS)) as service:
-            for number, generator in enumerate(GENERATORS):
-                work = Path(folder) / f"generator-{number}"
-                work.mkdir()
-                cells = _cells(generator, number, work, service, failed)
-                table.add_row(generator.name, generator.language, *cells)
+    with (
+        tempfile.TemporaryDirectory(prefix="cw-clients-") as folder,
+        live(Path(folder), len(GENERATORS)) as service,
+    ):
+        for number, generator in enumerate(GENERATORS):
+            work = Path(folder) / f"generator-{number}"
+            work.mkdir()
+            cells = _cells(generator, number, work, service, failed)
+            table.add_row(generator.name, generator.language, *cells)
     console.print(table)
     for said in failed:
         console.print(said, markup=False, highlight=False)

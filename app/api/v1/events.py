@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.api.dependencies import JobsReader, ServicesOf
+from app.api.negotiation import prefers
 from app.api.problems import responses
 from app.api.v1.schemas.job_reading import backup_read, event_read
 from app.api.v1.schemas.jobs import BackupList, EventList
@@ -66,7 +67,7 @@ async def events(
     """
     if last_event_id is not None:
         after = max(after, int(last_event_id))
-    if "text/event-stream" not in request.headers.get("accept", ""):
+    if not prefers(request, "text/event-stream"):
         found = await services.jobs.events(job_id, after, limit)
         return EventList(
             items=[event_read(event) for event in found],
