@@ -102,7 +102,7 @@ def time_synchronised(seen: Observation) -> Iterator[Finding]:
             peer_id=seen.peer_id,
             capability="time_status",
         )
-    elif seen.ntp.state.casefold() not in {"synchronized", "synchronised"}:
+    elif not seen.ntp.synchronised:
         yield blocker(
             "ntp-not-synchronised",
             f"NTP State of {seen.label} is {seen.ntp.state}.",

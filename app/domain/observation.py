@@ -44,6 +44,11 @@ class Ntp:
     servers: tuple[str, ...]
     state: str | None
 
+    @property
+    def synchronised(self) -> bool:
+        """Whether the peer says that its time is right; the word is spelt in two ways."""
+        return (self.state or "").casefold() in {"synchronized", "synchronised"}
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterPeer:

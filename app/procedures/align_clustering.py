@@ -229,7 +229,7 @@ def aligned(p: Parameters, s: Situation, on: Target, seen: Observation) -> tuple
     if seen.h323_on is False:
         title = f"Set H.323 mode to On on {on.peer.name}"
         steps.append(write_settings(on, "h323", title, {"H323 Mode": "On"}, "ALM-23 ALM-24"))
-    if p.ntp_servers and (seen.ntp.state or "").casefold() not in {"synchronized", "synchronised"}:
+    if p.ntp_servers and not seen.ntp.synchronised:
         steps += ntp_servers(on, p.ntp_servers, "ALM-16 ALM-17")
     return tuple(steps)
 

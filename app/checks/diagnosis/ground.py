@@ -116,7 +116,7 @@ def protocols(case: Case) -> Iterator[Suspect]:
 def _time_servers(case: Case, seen: Observation) -> tuple[Mend, ...]:
     """Servers that synchronise another member, where there are some that this one has not."""
     for _, other in case.observed:
-        good = (other.ntp.state or "").casefold() in {"synchronized", "synchronised"}
+        good = other.ntp.synchronised
         if good and set(other.ntp.servers) - set(seen.ntp.servers):
             return (Mend("align-clustering", {"ntp_servers": list(other.ntp.servers)}),)
     return ()

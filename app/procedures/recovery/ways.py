@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.domain.job import JobState
-from app.domain.observation import Observation, View
+from app.domain.observation import Observation
 from app.procedures.recovery.case import Case
 from app.procedures.recovery.standing import Standing
 from app.procedures.recovery.way_out import Direction, Request, WayOut
@@ -61,7 +61,10 @@ def _dead_member(case: Case) -> Iterator[WayOut]:
 
 
 def _align(case: Case) -> Iterator[WayOut]:
-    """Members differ from the registry: bring their clustering pages back to it."""
+    """Members differ from the registry: bring their clustering pages back to it.
+
+    Without who does not answer now, whatever an earlier alignment left out.
+    """
     wrong = [peer for peer in case.members if peer.differs_from_before]
     if not wrong:
         return
@@ -70,8 +73,11 @@ def _align(case: Case) -> Iterator[WayOut]:
     body: dict[str, Any] = {"out_of_service_peer_ids": gone} if gone else {}
     if case.cluster.primary_id in gone:
         body["new_primary_peer_id"] = case.members[0].peer_id
-    if any(_keyless(case.views.get(peer.peer_id)) for peer in case.members):
+    if _asked_of_align(case, "enter_pre_shared_key") or any(map(_keyless, _seen(case))):
         body["enter_pre_shared_key"] = True
+    servers = _asked_of_align(case, "ntp_servers") or _time_servers(_seen(case))
+    if servers:
+        body["ntp_servers"] = list(servers)
     yield _procedure(
         case,
         Direction.BACK,
@@ -84,8 +90,25 @@ def _align(case: Case) -> Iterator[WayOut]:
     )
 
 
-def _keyless(view: View | None) -> bool:
-    return isinstance(view, Observation) and view.clustering.pre_shared_key_set is False
+def _asked_of_align(case: Case, parameter: str) -> Any:
+    """What the job itself was asked to do, where it was such an alignment."""
+    plan = case.job.plan
+    return plan.parameters.get(parameter) if plan.procedure == "align-clustering" else None
+
+
+def _seen(case: Case) -> list[Observation]:
+    views = [case.views.get(peer.peer_id) for peer in case.members]
+    return [view for view in views if isinstance(view, Observation)]
+
+
+def _keyless(seen: Observation) -> bool:
+    return seen.clustering.pre_shared_key_set is False
+
+
+def _time_servers(seen: Sequence[Observation]) -> tuple[str, ...]:
+    """The NTP servers of a member whose time is right, where that of another is not (ALM-17)."""
+    right = [view for view in seen if view.ntp.synchronised]
+    return right[0].ntp.servers if right and len(right) < len(seen) else ()
 
 
 def _half_added(case: Case) -> Iterator[WayOut]:
@@ -99,6 +122,22 @@ def _half_added(case: Case) -> Iterator[WayOut]:
                 f"Bring {peer.name} back to a stand-alone Expressway",
                 f"{peer.name} is no member and {peer.differs_from_before[0]}.",
                 "RMD-R-01",
+                {"peer_id": peer.peer_id},
+            )
+
+
+def _restart(case: Case) -> Iterator[WayOut]:
+    """A member's settings are right and not yet in force."""
+    for peer in case.members:
+        seen = case.views.get(peer.peer_id)
+        if isinstance(seen, Observation) and seen.restart_required and not peer.differs_from_before:
+            yield _procedure(
+                case,
+                Direction.FORWARD,
+                "restart-peer",
+                f"Restart {peer.name}",
+                f"An alarm of {peer.name} demands a restart; what was set on it is not in force.",
+                "ALM-20",
                 {"peer_id": peer.peer_id},
             )
 
@@ -154,6 +193,7 @@ WAYS: tuple[Callable[[Case], Iterator[WayOut]], ...] = (
     _align,
     _dead_member,
     _half_added,
+    _restart,
     _maintenance,
     _again,
     _rest,

@@ -37,7 +37,7 @@ def ntp_servers(on: Target, servers: Sequence[str], requirements: str) -> tuple[
 
 async def _look(ctx: StepContext) -> Look:
     ntp = (await (await ctx.appliance()).observe()).ntp
-    met = (ntp.state or "").casefold() in {"synchronized", "synchronised"}
+    met = ntp.synchronised
     seen = {"state": ntp.state, "servers": list(ntp.servers)}
     return Look(met=met, seen=seen, note=f"State {ntp.state}")
 

@@ -10,7 +10,14 @@ import pytest
 
 from app.domain.cluster import Cluster
 from app.domain.job import JobState, StepRecord, StepState
-from app.domain.observation import Clustering, ClusterPeer, NotObserved, View
+from app.domain.observation import (
+    Alarm,
+    Clustering,
+    ClusterPeer,
+    NotObserved,
+    Ntp,
+    View,
+)
 from app.domain.peer import Peer
 from app.domain.plan import Plan, PlannedStep, Stage
 from app.procedures.recovery import Direction, Ended, Recovery, Standing, recover
@@ -21,7 +28,14 @@ NAME = "cluster1.example.com"
 PEERS = {f"exp{n}": Peer(f"exp{n}", f"exp{n}", f"192.0.2.{10 + n}") for n in (1, 2, 3)}
 TWO = ("192.0.2.11", "192.0.2.12")
 THREE = (*TWO, "192.0.2.13")
-SLUGS = {"add-peer", "align-clustering", "remove-dead-peer", "change-primary", "maintenance-mode"}
+SLUGS = {
+    "add-peer",
+    "align-clustering",
+    "change-primary",
+    "maintenance-mode",
+    "remove-dead-peer",
+    "restart-peer",
+}
 
 
 def says(peer_id: str, addresses: tuple[str, ...], **more: Any) -> View:
@@ -107,6 +121,48 @@ def test_a_peer_the_job_left_in_maintenance_mode_is_taken_out_of_it():
     assert [way.procedure for way in found.ways] == ["maintenance-mode", "add-peer"]
     untouched = after_add_peer(views, state=JobState.CANCELLED, acted=False)
     assert [way.procedure for way in untouched.ways] == ["add-peer"]
+
+
+def after_align(views: dict[str, View], **parameters: Any) -> Recovery:
+    """An alignment was cancelled at its first gate: the members are as wrong as they were."""
+    step = PlannedStep("attest-registered-is-right", "attest", "", ("ALM-19",), None)
+    plan = Plan("plan-1", "cluster-1", "align-clustering", parameters, (Stage("s", "S", (step,)),),
+                (), (), (), {}, NOW, NOW, "tester")  # fmt: skip
+    cluster = Cluster("cluster-1", NAME, tuple(PEERS.values()), "exp1")
+    records = (StepRecord(1, step.key, StepState.PENDING),)
+    return recover(Ended("job-1", JobState.CANCELLED, plan, records), cluster, PEERS, views, SLUGS)
+
+
+def test_an_alignment_that_was_cancelled_is_offered_again_with_what_it_was_asked_for():
+    views = all_say(THREE, TWO, THREE)
+    asked = {"enter_pre_shared_key": True, "ntp_servers": ["192.0.2.123"]}
+    (way,) = after_align(views, **asked).ways
+    assert (way.procedure, dict(way.request.body)) == ("align-clustering", asked)
+    (way,) = after_align(views).ways
+    assert way.request.body == {}
+
+
+def test_who_was_left_out_of_an_alignment_before_and_answers_now_is_aligned_too():
+    (way,) = after_align(all_say(THREE, TWO, THREE), out_of_service_peer_ids=["exp2"]).ways
+    assert way.request.body == {}
+    (way, _) = after_align({**all_say(THREE, TWO, THREE), "exp3": silent("exp3")}).ways
+    assert way.request.body == {"out_of_service_peer_ids": ["exp3"]}
+
+
+def test_a_member_without_the_right_time_gets_the_time_servers_of_one_that_has_it():
+    """Alignment is refused while a member's time is wrong (ALM-17)."""
+    lost = Ntp((), "Not synchronized")
+    views = {**all_say(THREE, TWO, THREE), "exp3": says("exp3", THREE, ntp=lost)}
+    (way,) = after_align(views).ways
+    assert way.request.body == {"ntp_servers": list(observation().ntp.servers)}
+    assert way.request.body["ntp_servers"]
+
+
+def test_a_member_whose_settings_are_right_and_not_in_force_is_restarted():
+    demand = Alarm("uuid", "Restart required", "Cluster configuration has been changed", False)
+    views = {**all_say(THREE, THREE, THREE), "exp2": says("exp2", THREE, alarms=(demand,))}
+    first = after_align(views).ways[0]
+    assert (first.procedure, dict(first.request.body)) == ("restart-peer", {"peer_id": "exp2"})
 
 
 def test_only_procedures_on_offer_are_offered():
