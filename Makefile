@@ -60,8 +60,8 @@ unit: $(VENV)/.dev
 contract: $(VENV)/.dev ## Run the transport contract and rebuild its table, docs/contract.md
 	@$(BIN)/pytest --quiet --numprocesses 2 -p tests.contract.table tests/contract $(PYTEST_ARGS)
 
-procedures: $(VENV)/.dev ## Strike every step of every procedure with every fault that can hit it
-	@$(BIN)/python -m tests.matrix
+procedures: $(VENV)/.dev ## Strike every step of every procedure with every fault that can hit it; PART=n: one part of 50
+	@$(BIN)/python -m tests.matrix $(if $(PART),--part $(PART))
 
 findings: $(VENV)/.dev ## Break a fleet once for every check, mend it, and print what the checks said
 	@$(BIN)/python -m tests.unit.checks.every_check

@@ -35,9 +35,8 @@ class Rehearsed:
     are those without power when the plan is made; `version` is what all of them run; `images` are
     the software images at hand with the version each holds; `astray` are those that list peers
     without being members, and may go on doing so; `neighbours` are registered for the cluster;
-    `backed_up` are those of which an earlier job has a backup, whose id `earlier` tells. `matrix`
-    says whether the fault matrix runs it; the coverage always does. `amiss` are settings that
-    somebody has written on single Expressways since, by path.
+    `backed_up` are those of which an earlier job has a backup, whose id `earlier` tells. `amiss`
+    are settings that somebody has written on single Expressways since, by path.
     """
 
     procedure: str
@@ -52,7 +51,6 @@ class Rehearsed:
     neighbours: tuple[Neighbour, ...] = ()
     backed_up: tuple[str, ...] = ()
     amiss: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    matrix: bool = True
     name: str = ""
 
     @property
@@ -143,6 +141,7 @@ REHEARSED: tuple[Rehearsed, ...] = (
     ),
     Rehearsed("disband", {"rename_primary": True}, members=3),
     Rehearsed("change-primary", {"peer_id": "exp2"}, members=3),
+    Rehearsed("change-primary", {"peer_id": "exp2"}, members=3, off=("exp1",), name="dead"),
     Rehearsed(
         "change-peer-address",
         {
@@ -253,7 +252,6 @@ REHEARSED: tuple[Rehearsed, ...] = (
         },
         members=3,
         backed_up=("exp3",),
-        matrix=False,
         name="purged",
     ),
 )

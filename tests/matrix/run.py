@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.domain.job import JobState
-from app.domain.observation import Observation
 from app.engine.records import JobRecord
 from app.guide.scenarios import Rehearsed
-from app.procedures.recovery import Ended, Recovery, WayOut, involved, recover, registered
+from app.procedures.recovery import Ended, Recovery, WayOut, involved, recover
 from app.procedures.registry import PROCEDURES
+from tests.matrix.consistency import wrong
 from tests.matrix.faults import Blow, Kind, blows
 from tests.matrix.stage import Stage
 from transports.mock.virtual_time import run
@@ -73,7 +72,7 @@ async def play(stage: Stage, blow: Blow | None) -> Result:
         await _recover(stage, job, result)
     elif blow is not None and blow.kind in {Kind.PEER_LOST, Kind.PEER_GONE}:
         await stage.operator.mend()
-    result.violations += await disagreements(stage)
+    result.violations += await wrong(stage)
     result.violations += [str(violation) for violation in stage.witness.violations]
     return result
 
@@ -108,11 +107,11 @@ async def _recover(stage: Stage, job: JobRecord, result: Result) -> None:
                 chosen = way
                 result.ways.append(f"{way.procedure or 'retry'} ({outcome})")
                 break
-        wrong = await disagreements(stage)
+        left = await wrong(stage)
         if chosen is None:
-            result.violations += [] if not wrong else [f"no way out of: {'; '.join(wrong)}"]
+            result.violations += [] if not left else [f"no way out of: {'; '.join(left)}"]
             return
-        if not wrong and result.ways[-1].endswith("(succeeded)"):
+        if not left and result.ways[-1].endswith("(succeeded)"):
             return
 
 
@@ -140,23 +139,3 @@ async def _take(stage: Stage, job: JobRecord, way: WayOut) -> str | None:
             return None
         job_id = (await stage.start(way.procedure, **way.request.body)).id
     return str((await stage.see_to_the_end(job_id)).state)
-
-
-async def disagreements(stage: Stage) -> list[str]:
-    """Where the reachable peers do not form the registered cluster; empty: consistent."""
-    cluster = registered(stage.cluster)
-    found: list[str] = []
-    for peer_id, peer in stage.peers.items():
-        view = await stage.observe(peer_id)
-        if not isinstance(view, Observation):
-            continue
-        if peer_id in cluster.members:
-            found += [f"{peer.name}: {what}" for what in cluster.differences(view)]
-        elif view.clustering.addresses and peer_id not in stage.rehearsed.astray:
-            found.append(f"{peer.name} is no member and lists peers")
-    return found + stage.witness.disagreements(*cluster.members)
-
-
-def everything(rehearsed: Sequence[Rehearsed]) -> list[tuple[Rehearsed, Blow]]:
-    """All runs with a fault, in a fixed order."""
-    return [(one, blow) for one in rehearsed for blow in clean(one)[1]]

@@ -1,6 +1,6 @@
-"""A seeded sample of the fault matrix, and the matrix's own power to find a planted fault."""
+"""One part of the fault matrix, and the matrix's own power to find a planted fault."""
 
-import random
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -10,10 +10,10 @@ from app.guide.scenarios import REHEARSED, Rehearsed
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.registry import HANDLERS, PROCEDURES
 from tests.matrix.faults import Blow, Kind, blows
+from tests.matrix.parts import PARTS, dealt, part_of_this_commit
 from tests.matrix.run import clean, struck
 
-SAMPLE = 2
-"""Blows of each rehearsed procedure, beside its clean run."""
+PART = part_of_this_commit()
 
 
 def titles() -> list[str]:
@@ -33,10 +33,22 @@ def test_a_procedure_runs_clean_and_ends_well_or_recovers_whatever_strikes(title
     result, found = clean(rehearsed(title))
     assert result.violations == []
     assert result.state is JobState.SUCCEEDED
-    size = SAMPLE if rehearsed(title).matrix else 0
-    drawn = random.Random(f"sample {title}").sample(found, size)
-    for blow in drawn:
-        assert struck(rehearsed(title), blow).violations == [], str(blow)
+    for blow in dealt(title, found, PART):
+        told = f"{blow}; again: make procedures PART={PART}"
+        assert struck(rehearsed(title), blow).violations == [], told
+
+
+def test_all_parts_together_are_the_whole_matrix_and_none_is_much_larger():
+    found = {title: clean(rehearsed(title))[1] for title in titles()}
+    parts = [[b for t in found for b in dealt(t, found[t], n)] for n in range(PARTS)]
+    whole = [blow for blows_of in found.values() for blow in blows_of]
+    assert sorted(map(str, itertools.chain(*parts))) == sorted(map(str, whole))
+    assert max(map(len, parts)) - min(map(len, parts)) <= len(found)
+
+
+def test_a_part_can_be_asked_for(monkeypatch):
+    monkeypatch.setenv("CLUSTERWAY_MATRIX_PART", str(PARTS + 7))
+    assert part_of_this_commit() == 7
 
 
 def test_every_step_that_calls_a_peer_is_struck_by_loss_and_by_wrong_answers():
