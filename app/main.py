@@ -17,6 +17,7 @@ from app.dns.lookup import NameServers
 from app.engine.clock import SystemClock
 from app.procedures.registry import PROCEDURES
 from app.security.addresses import AddressGuard, AddressRefused
+from app.security.receivers import ReceiverGuard
 from app.security.redaction import Redactor
 from app.security.vault import Vault, load_vault
 from app.services.access import PeerAccess
@@ -31,9 +32,15 @@ from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
 from app.storage.evidence import EvidenceRows
 from app.storage.images import ImageFolder
+from app.storage.outbox import PostgresOutbox
 from app.storage.store import PostgresStore
 from app.storage.transcripts import Transcripts
 from app.storage.watches import PostgresWatches
+from app.webhooks.dispatcher import Dispatcher
+from app.webhooks.payload import Composer
+from app.webhooks.resolver import resolve
+from app.webhooks.sending import Sender, Wire, trust
+from app.webhooks.signing import new_secret
 from transports import registry
 from transports.http import probe_certificate
 from transports.ssh import probe_host_key
@@ -57,6 +64,7 @@ class Service:
     clock: SystemClock
     new_id: Identifiers
     services: Services
+    dispatcher: Dispatcher
 
     def api(self) -> FastAPI:
         """The API over this service."""
@@ -90,6 +98,12 @@ def name_servers(settings: Settings) -> NameServers:
         allowed=allowed,
         timeout=settings.dns_timeout,
     )
+
+
+def receivers(settings: Settings) -> ReceiverGuard:
+    """Where webhooks may go."""
+    guard = AddressGuard(settings.webhook_networks, settings.allow_loopback_webhooks, "WEBHOOK")
+    return ReceiverGuard(guard, settings.webhook_hosts)
 
 
 @asynccontextmanager
@@ -130,6 +144,20 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             names=name_servers(settings),
             evidence=evidence,
             transcripts=transcripts,
+            receivers=receivers(settings),
+            new_secret=new_secret,
+            check_ca_bundle=trust,
+        )
+        dispatcher = Dispatcher(
+            outbox=PostgresOutbox(resources),
+            sender=Sender(
+                wire=Wire(parts.receivers, resolve),
+                vault=vault,
+                redactor=redactor,
+                composer=Composer(redactor, (settings.public_url or "").rstrip("/")),
+                clock=clock,
+            ),
+            keep=settings.webhook_retention.total_seconds(),
         )
         yield Service(
             settings=settings,
@@ -146,4 +174,5 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             clock=clock,
             new_id=new_id,
             services=join(parts, settings),
+            dispatcher=dispatcher,
         )

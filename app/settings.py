@@ -90,6 +90,22 @@ class Settings(BaseSettings):
         default=timedelta(days=90),
         description="How long a cluster's events and the history of its looks are kept.",
     )
+    webhook_networks: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Networks webhooks may be sent to, as a JSON list; empty: all but the denied.",
+    )
+    webhook_hosts: list[str] = Field(
+        default_factory=list,
+        description="Hosts webhooks may be sent to, as a JSON list; `*.example.com` stands for all "
+        "below it; empty: all.",
+    )
+    allow_loopback_webhooks: bool = Field(
+        default=False,
+        description="Whether webhooks may go to loopback, and there by http too, for rehearsals.",
+    )
+    webhook_retention: timedelta = Field(
+        default=timedelta(days=30), description="How long deliveries are kept after their end."
+    )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, le=64 * 1_048_576, description="Largest request body."
     )

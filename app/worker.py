@@ -1,6 +1,7 @@
 """A worker: carries out jobs with the sessions, registry and backups of an open service.
 
-Between jobs, and beside them, it looks at the clusters whose turn it is (app.services.watching).
+Between jobs, and beside them, it looks at the clusters whose turn it is (app.services.watching) and
+sends the webhooks that are due (app.webhooks.dispatcher).
 """
 
 from __future__ import annotations
@@ -75,9 +76,12 @@ async def work(service: Service, drain: asyncio.Event) -> None:
         await notebook.settled(LAST_ENTRIES_SECONDS)
 
     transcript = TranscriptWriter(service.transcripts)
-    writing = asyncio.create_task(transcript.run(), name="transcripts")
-    closing = asyncio.create_task(_close(service), name="late looks")
-    watching = asyncio.create_task(service.services.watching.run(), name="watching")
+    beside = {
+        asyncio.create_task(transcript.run(), name="transcripts"),
+        asyncio.create_task(_close(service), name="late looks"),
+        asyncio.create_task(service.services.watching.run(), name="watching"),
+        asyncio.create_task(service.dispatcher.run(), name="webhooks"),
+    }
     try:
         await service.engine.work(
             handlers=HANDLERS,
@@ -87,9 +91,9 @@ async def work(service: Service, drain: asyncio.Event) -> None:
             pacing=Pacing(least_limit=LEAST_LIMIT_SECONDS),
         )
     finally:
-        for task in (watching, closing, writing):
+        for task in beside:
             task.cancel()
-        await asyncio.wait({watching, closing, writing})
+        await asyncio.wait(beside)
 
 
 async def _close(service: Service) -> None:

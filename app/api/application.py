@@ -26,6 +26,8 @@ from app.api.v1 import (
     reports,
     settings_matrix,
     watching,
+    webhook_messages,
+    webhooks,
 )
 from app.services.bundle import Services
 from app.settings import Settings
@@ -65,12 +67,14 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         approvals.router,
         events.router,
         evidence.router,
+        webhooks.router,
         images.router,
         guide.router,
         health.router,
         pages.router(docs=settings.docs),
     ):
         app.include_router(router)
+    webhook_messages.describe(app)
     answers.install(app, settings.public_url)
     # The last one added is the first one a request meets.
     app.add_middleware(Authentication, authenticate=services.keys.authenticate)

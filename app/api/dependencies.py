@@ -64,6 +64,7 @@ JobsReader = Annotated[Principal, Depends(requires(Scope.JOBS_READ))]
 JobsRunner = Annotated[Principal, Depends(requires(Scope.JOBS_RUN))]
 JobsCanceller = Annotated[Principal, Depends(requires(Scope.JOBS_CANCEL))]
 ApprovalsDecider = Annotated[Principal, Depends(requires(Scope.APPROVALS_DECIDE))]
+WebhooksWriter = Annotated[Principal, Depends(requires(Scope.WEBHOOKS_WRITE))]
 CredentialsWriter = Annotated[Principal, Depends(requires(Scope.CREDENTIALS_WRITE))]
 
 

@@ -190,6 +190,28 @@ _TYPES = (
         "Disband the cluster by a job first.",
     ),
     ProblemType(
+        "webhook-disabled",
+        409,
+        "The subscription is disabled",
+        "The receiver said 410, or failed for days; `state_reason` of the subscription says which. "
+        "Nothing is sent to it.",
+        "Mend the receiver, send it a test, then enable the subscription.",
+    ),
+    ProblemType(
+        "webhook-secrets-full",
+        409,
+        "Too many signing secrets are good at once",
+        "Each rotation adds a secret, and the older ones sign until their overlap is over.",
+        "Wait until one expires, or rotate with `overlap_seconds` 0, which ends all older ones.",
+    ),
+    ProblemType(
+        "too-many-webhooks",
+        409,
+        "There are too many subscriptions",
+        "Every event is compared with every subscription, so their number is bounded.",
+        "Delete a subscription that nobody needs, or let one receiver pass events on.",
+    ),
+    ProblemType(
         "idempotency-in-flight",
         409,
         "The first request with this key has not ended",

@@ -22,6 +22,8 @@ class AddressGuard:
 
     networks: Sequence[IPv4Network | IPv6Network] = ()
     allow_loopback: bool = False
+    about: str = "PEER"
+    """Whose settings they are: CLUSTERWAY_<about>_NETWORKS, CLUSTERWAY_ALLOW_LOOPBACK_<about>S."""
 
     def check(self, text: str) -> str:
         """The address in its canonical form. Raises AddressRefused with the reason."""
@@ -32,26 +34,44 @@ class AddressGuard:
         if isinstance(address, IPv6Address):
             if address.scope_id is not None:
                 raise AddressRefused("names an interface; a zone index is not allowed")
-            address = address.ipv4_mapped or address
+            address = _inside(address)
         if address.is_loopback:
-            # A rehearsal on this machine says so by CLUSTERWAY_ALLOW_LOOPBACK_PEERS; the list of
-            # networks then speaks about the other addresses only.
+            # A rehearsal on this machine says so by a setting; the list of networks then speaks
+            # about the other addresses only.
             if self.allow_loopback:
                 return str(address)
             raise AddressRefused(
-                "is a loopback address; CLUSTERWAY_ALLOW_LOOPBACK_PEERS allows it for rehearsals"
+                f"is a loopback address; CLUSTERWAY_ALLOW_LOOPBACK_{self.about}S allows it for"
+                " rehearsals"
             )
         for refused, name in (
             (address.is_unspecified, "the unspecified address"),
             (address.is_link_local, "a link-local address"),
             (address.is_multicast, "a multicast address"),
+            (address in _METADATA, "a cloud's metadata address"),
             (str(address) == "255.255.255.255", "the broadcast address"),
         ):
             if refused:
                 raise AddressRefused(f"is {name}")
         if self.networks and not any(_within(address, network) for network in self.networks):
-            raise AddressRefused("is in none of the networks of CLUSTERWAY_PEER_NETWORKS")
+            raise AddressRefused(f"is in none of the networks of CLUSTERWAY_{self.about}_NETWORKS")
         return str(address)
+
+
+_METADATA = frozenset({ip_address("fd00:ec2::254"), ip_address("100.100.100.200")})
+"""Metadata addresses outside the link-local range (169.254.169.254 is inside it)."""
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def _inside(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one leads to (mapped, NAT64, 6to4), else the address."""
+    inner = address.ipv4_mapped or address.sixtofour
+    if address in _NAT64:
+        inner = IPv4Address(int(address) & 0xFFFFFFFF)
+    if inner is None:
+        return address
+    harmful = inner.is_loopback or inner.is_link_local or inner.is_unspecified
+    return inner if address.ipv4_mapped or harmful else address
 
 
 def _within(address: IPv4Address | IPv6Address, network: IPv4Network | IPv6Network) -> bool:

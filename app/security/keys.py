@@ -25,6 +25,7 @@ class Scope(enum.StrEnum):
     JOBS_CANCEL = "jobs:cancel"
     APPROVALS_DECIDE = "approvals:decide"
     CREDENTIALS_WRITE = "credentials:write"
+    WEBHOOKS_WRITE = "webhooks:write"
     ADMIN = "admin"
 
 

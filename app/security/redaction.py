@@ -17,7 +17,9 @@ SECRET_NAMES = frozenset(
     {
         "api_key",
         "apikey",
+        "access_token",
         "authorization",
+        "client_secret",
         "cookie",
         "database_url",
         "passwd",
@@ -37,6 +39,7 @@ SECRET_NAMES = frozenset(
 )
 _SHAPES = (
     re.compile(r"cwk_[a-z0-9]{12}_[A-Za-z0-9_-]+"),
+    re.compile(r"whsec_[A-Za-z0-9+/=]+"),
     re.compile(r"(?i)(?<=basic )[A-Za-z0-9+/=]{6,}"),
     re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]{6,}"),
     re.compile(r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"),

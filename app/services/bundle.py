@@ -9,6 +9,7 @@ from importlib.metadata import version
 from app.domain.clock import Clock
 from app.procedures.base import Procedure
 from app.security.addresses import AddressGuard
+from app.security.receivers import ReceiverGuard
 from app.security.redaction import Redactor
 from app.security.vault import Vault
 from app.services.approvals import ApprovalsService
@@ -38,6 +39,7 @@ from app.services.settings_matrix import SettingsMatrixService
 from app.services.surroundings import Surroundings
 from app.services.watch_records import Watches
 from app.services.watching import Pace, WatchingService
+from app.services.webhooks import WebhooksService
 from app.settings import Settings
 from transports.base import Endpoint
 
@@ -59,6 +61,7 @@ class Services:
     settings_matrix: SettingsMatrixService
     diagnosis: DiagnosisService
     watching: WatchingService
+    webhooks: WebhooksService
     keys: KeysService
     images: Images
     store: Store
@@ -87,6 +90,9 @@ class Parts:
     names: NameLookups
     evidence: EvidenceStore
     transcripts: TranscriptReader
+    receivers: ReceiverGuard
+    new_secret: Callable[[], str]
+    check_ca_bundle: Callable[[str], object]
 
 
 def join(parts: Parts, settings: Settings) -> Services:
@@ -185,6 +191,16 @@ def join(parts: Parts, settings: Settings) -> Services:
                 keep=settings.watch_retention.total_seconds(),
                 observation_limit=settings.observation_limit,
             ),
+        ),
+        webhooks=WebhooksService(
+            store=parts.store,
+            vault=parts.vault,
+            redactor=parts.redactor,
+            guard=parts.receivers,
+            clock=parts.clock,
+            new_id=parts.new_id,
+            new_secret=parts.new_secret,
+            check_ca_bundle=parts.check_ca_bundle,
         ),
         keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         images=parts.images,

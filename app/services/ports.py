@@ -30,6 +30,7 @@ from app.services.records import (
     SoftwareImage,
     StoredPlan,
 )
+from app.services.webhook_records import DeliveryLog, Subscriptions
 
 NewId = Callable[[str], str]
 """A new id for a kind of resource: `new_id("peer")`; ids sort in the order they were made."""
@@ -184,6 +185,10 @@ class Transaction(Protocol):
     def keys(self) -> ApiKeys: ...
     @property
     def remembered(self) -> Remembered: ...
+    @property
+    def subscriptions(self) -> Subscriptions: ...
+    @property
+    def deliveries(self) -> DeliveryLog: ...
     @property
     def jobs(self) -> JobDesk:
         """What people do with jobs; creating one wakes the engine when this transaction commits."""

@@ -12,6 +12,7 @@ _MEANING = {
     "peer_name": ("name-taken", "a peer has this name already"),
     "peer_address": ("address-taken", "a peer with this address is registered already"),
     "cluster_name": ("name-taken", "a cluster has this name already"),
+    "webhook_name": ("name-taken", "a subscription has this name already"),
     "neighbour_name": ("name-taken", "the cluster has a neighbour of this name already"),
     "cluster_member_peer": ("peer-in-cluster", "a peer is a member of another cluster"),
 }

@@ -35,6 +35,7 @@ from app.storage.credentials import ApiKeyRows, CredentialRows, RememberedRows
 from app.storage.neighbours import NeighbourRows
 from app.storage.peers import ClusterRows, PeerRows
 from app.storage.tables import PlanRow
+from app.storage.webhooks import DeliveryRows, SubscriptionRows
 
 DeskOn = Callable[[AsyncConnection], JobDesk]
 """The desk whose writes belong to the transaction open on that connection."""
@@ -103,6 +104,8 @@ class UnitOfWork:
     plans: PlanRows
     keys: ApiKeyRows
     remembered: RememberedRows
+    subscriptions: SubscriptionRows
+    deliveries: DeliveryRows
     jobs: JobDesk
 
 
@@ -128,6 +131,8 @@ class PostgresStore:
                         plans=PlanRows(session),
                         keys=ApiKeyRows(session),
                         remembered=RememberedRows(session),
+                        subscriptions=SubscriptionRows(session),
+                        deliveries=DeliveryRows(session),
                         jobs=self._desk_on(cast("AsyncConnection", raw.driver_connection)),
                     )
             except IntegrityError as error:

@@ -26,6 +26,7 @@ from app.domain.plan import PlannedStep, Stage
 from app.domain.procedure import Draft, Situation
 from app.engine import transitions
 from app.engine.clock import SystemClock
+from app.main import receivers
 from app.observability.logs import set_up
 from app.procedures.base import Param, Procedure
 from app.procedures.registry import PROCEDURES
@@ -44,6 +45,8 @@ from app.storage.images import ImageFolder
 from app.storage.store import PostgresStore
 from app.storage.transcripts import Transcripts
 from app.storage.watches import PostgresWatches
+from app.webhooks.sending import trust
+from app.webhooks.signing import new_secret
 from tests.support import postgres
 from tests.support.engine_bench import new_job
 from tests.support.engine_bench import step as planned
@@ -73,9 +76,8 @@ async def database_url(shared_database: str) -> str:
     """One database for all tests of the API, emptied before each: cheaper than one each."""
     async with await psycopg.AsyncConnection.connect(plain_url(shared_database)) as connection:
         await connection.execute(
-            "truncate evidence_key, job_evidence, setting, idempotency, api_key,"
-            " rejected_credential, plan, cluster_member,"
-            " cluster, peer, credential cascade"
+            "truncate webhook, webhook_delivery, evidence_key, job_evidence, setting, idempotency,"
+            " api_key, rejected_credential, plan, cluster_member, cluster, peer, credential cascade"
         )
     return shared_database
 
@@ -337,7 +339,7 @@ async def world(
     engine = resource_engine(database_url)
     pool = journal_pool(database_url)
     await pool.open()
-    settings = Settings(data_folder=tmp_path, max_body_bytes=65536)
+    settings = Settings(data_folder=tmp_path, max_body_bytes=65536, allow_loopback_webhooks=True)
     appliances, backups, clock = PretendedAppliances(), NoBackups(), MovingClock()
     parts = Parts(
         store=PostgresStore(engine, lambda connection: ConnectionDesk(connection, _enqueue)),
@@ -357,6 +359,9 @@ async def world(
         names=NameServers(timeout=10.0),
         evidence=EvidenceRows(pool),
         transcripts=Transcripts(pool),
+        receivers=receivers(settings),
+        new_secret=new_secret,
+        check_ca_bundle=trust,
     )
     services = join(parts, settings)
     key = await services.keys.first_key()

@@ -284,9 +284,8 @@ async def test_the_reading_of_the_document_needs_nothing_from_elsewhere(world: W
     assert "/v1/clusters/{cluster_id}/procedures/create-cluster" in page
     assert "src=" not in page
     assert "http://" not in page
-    assert "https://" not in page.replace("https://example.com", "").replace(
-        "https://clusterway.example.com", ""
-    )
+    # Examples name hosts of example.com, which is reserved for that (RFC 2606).
+    assert "https://" not in re.sub(r"https://(\w+\.)?example\.com\b", "", page)
 
 
 async def test_lists_go_on_where_they_stopped(world: World) -> None:

@@ -13,7 +13,12 @@ from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValida
 
 from app.api.offline import offline_api
 from app.api.openapi import OPEN_PATHS, documents, to_3_0, written
+from app.api.v1.webhook_messages import WebhookData, WebhookMessage
 from app.procedures.registry import PROCEDURES
+from app.security.redaction import Redactor
+from app.services.webhook_records import TEST_TYPE, BodyFormat, EventType
+from app.webhooks.payload import Composer
+from tests.support.claims import delivery
 
 FOLDER = Path("openapi")
 
@@ -81,16 +86,20 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "createCredential",
         "createNeighbour",
         "createPeer",
+        "createWebhook",
         "deleteCluster",
         "deleteCredential",
         "deleteNeighbour",
         "deletePeer",
+        "deleteWebhook",
         "diagnoseCluster",
         "downloadJobBackup",
+        "enableWebhook",
         "findAlarms",
         "getApproval",
         "getCluster",
         "getCredential",
+        "getDelivery",
         "getJob",
         "getJobRecovery",
         "getJobResult",
@@ -104,11 +113,13 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "getSettingsMatrix",
         "getWatching",
         "listApprovals",
+        "getWebhook",
         "listClusterEvents",
         "listClusterHistory",
         "listClusterPorts",
         "listClusters",
         "listCredentials",
+        "listDeliveries",
         "listGuideRequirements",
         "listImages",
         "listJobApprovals",
@@ -123,22 +134,49 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "listNeighbours",
         "listPeers",
         "listProcedures",
+        "listWebhooks",
         "lookUpNumber",
         "observeCluster",
         "observePeer",
+        "pauseWebhook",
         "previewCancelJob",
         "probePeer",
         "rejectApproval",
+        "replayDelivery",
         "reportCluster",
         "reportPlan",
         "retryJob",
         "rotateCredential",
         "updateCluster",
+        "rotateWebhookSecret",
+        "testWebhook",
         "updatePeer",
         "updateWatching",
+        "updateWebhook",
     }
     assert {"planCreateCluster", "startCreateCluster", "planAddPeer", "startAddPeer"} <= procedures
     assert procedures <= set(found)
+
+
+def test_every_kind_of_event_is_described_as_a_webhook_in_3_1_only(
+    document: dict[str, Any],
+) -> None:
+    hooks = document["webhooks"]
+    assert set(hooks) == {*map(str, EventType), TEST_TYPE}
+    for name, methods in hooks.items():
+        assert methods["post"]["security"] == [], name
+        assert set(methods["post"]["responses"]) == {"204"}, name
+    older = to_3_0(document)
+    assert "webhooks" not in older
+    assert "WebhookMessage" not in older["components"]["schemas"]
+
+
+def test_what_is_sent_is_what_is_described() -> None:
+    for form in (delivery(), delivery(job_id=None), delivery(job_id=None, cluster_id=None)):
+        body = json.loads(Composer(Redactor()).body(form, BodyFormat.STANDARD))
+        told = WebhookMessage.model_validate(body)
+        assert set(body["data"]) <= set(WebhookData.model_fields)
+        assert told.data.event == form.payload["event"]
 
 
 def test_every_operation_can_be_read_and_called(document: dict[str, Any]) -> None:
