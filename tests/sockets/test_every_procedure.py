@@ -4,6 +4,7 @@ The same rehearsals, and the same statements about the end, as over the transpor
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,17 @@ async def database_sound(stage: SocketStage) -> None:
     await database_well(stage)
 
 
+async def without_the_old_primary(stage: SocketStage) -> None:
+    """Who answers has another primary; the dead one stays listed until it is removed."""
+    for name in ("exp2", "exp3"):
+        view = await stage.observe(name)
+        assert isinstance(view, Observation)
+        assert view.clustering.primary_address == stage.peers["exp2"].address
+        assert stage.peers["exp1"].address in view.clustering.addresses
+    assert stage.cluster.primary_id == "exp2"
+    assert stage.witness.disagreements("exp2", "exp3") == []
+
+
 ENDS: dict[str, EndState] = {
     "create-cluster": cluster("exp1"),
     "add-peer": cluster("exp1", "exp2", "exp3"),
@@ -108,6 +120,7 @@ ENDS: dict[str, EndState] = {
     "remove-dead-peer, primary": cluster("exp2", "exp3", primary="exp2"),
     "disband": nobody,
     "change-primary": cluster("exp1", "exp2", "exp3", primary="exp2"),
+    "change-primary, dead": without_the_old_primary,
     "change-peer-address": cluster("exp1", "exp2", "exp3"),
     "replace-peer": cluster("exp1", "exp3", alone=("exp2",)),
     "replace-peer, dead": cluster("exp1", "exp3"),
@@ -149,3 +162,24 @@ async def test_a_procedure_ends_as_the_guide_wants_it_over(rehearsed, way):
         assert (result.violations, result.state) == ([], JobState.SUCCEEDED)
         await ENDS[rehearsed.title](stage)
         assert stage.witness.violations == []
+
+
+async def test_software_is_installed_by_root_over_ssh_where_root_is_granted():
+    """Nobody touches the web pages: the image goes up by SFTP, and root's installer takes it."""
+    (upgrade,) = (rehearsed for rehearsed in REHEARSED if rehearsed.procedure == "upgrade")
+    async with on_stage(upgrade, Way.SSH_AS_ROOT) as stage:
+        started: list[str] = []
+        for device in stage.fleet:
+            by_root = device.start_installing
+
+            def noted(
+                data: bytes, mark: Any, *, name: str = device.name, go: Any = by_root
+            ) -> None:
+                started.append(name)
+                go(data, mark)
+
+            device.start_installing = noted  # type: ignore[method-assign]
+        result = await play(stage, None)
+        assert (result.violations, result.state) == ([], JobState.SUCCEEDED)
+        assert started == ["exp1", "exp2"]
+        await all_upgraded(stage)
