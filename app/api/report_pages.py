@@ -10,12 +10,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
 from app.api.pages import page
+from app.api.v1.schemas.checks import CheckedRead
 from app.api.v1.schemas.diagnosis import CauseRead
 from app.api.v1.schemas.plans import FindingRead, PlanRead
 from app.api.v1.schemas.reports import ClusterReport
@@ -32,7 +34,7 @@ def cluster_page(report: ClusterReport, names: Names) -> HTMLResponse:
     diagnosis = report.diagnosis
     state = "good" if diagnosis.healthy else "bad"
     parts = [
-        f"<p>Observed {shown(report.observed_at)}.</p>",
+        f"<p>Observed {_moment(report.observed_at)}.</p>",
         f"<p class={state}><b>{shown(diagnosis.summary)}</b></p>",
         _job(diagnosis.running_job_id),
         "<h2>Members</h2>",
@@ -59,16 +61,31 @@ def cluster_page(report: ClusterReport, names: Names) -> HTMLResponse:
             f" {report.checks.unknowns} unknown, {report.checks.blockers} block.</p>"
         ),
         table(
-            ("Outcome", "Check", "Peer", "Found, or what would settle it", "Guide"),
+            ("Outcome", "Check", "Peer", "Found, and what to do", "Guide"),
             (
                 (
                     _Marked(checked.outcome),
                     checked.title,
                     _name(checked.peer_id, names),
-                    " ".join(f.message for f in checked.findings) or checked.settled_by,
+                    _found(checked),
                     " ".join(checked.requirements),
                 )
                 for checked in report.checks.checks
+                if checked.outcome != PASS
+            ),
+        ),
+        "<h3>What passes</h3>",
+        table(
+            ("Outcome", "Check", "Of", "Worth knowing", "Guide"),
+            (
+                (
+                    _Marked(PASS),
+                    several[0].title,
+                    ", ".join(_name(checked.peer_id, names) or "all" for checked in several),
+                    " ".join(f.message for checked in several for f in checked.findings),
+                    " ".join(several[0].requirements),
+                )
+                for several in _by_check(report.checks.checks)
             ),
         ),
     ]
@@ -80,8 +97,8 @@ def plan_page(plan: PlanRead, cluster_name: str, names: Names) -> HTMLResponse:
     verdict = "A finding forbids starting." if plan.blocked else "Nothing forbids starting."
     parts = [
         (
-            f"<p>Cluster {shown(cluster_name)}. Made {shown(plan.created_at)}, can be started until"
-            f" {shown(plan.expires_at)}. Digest <code>{shown(plan.digest)}</code>.</p>"
+            f"<p>Cluster {shown(cluster_name)}. Made {_moment(plan.created_at)}, can be started"
+            f" until {_moment(plan.expires_at)}. Digest <code>{shown(plan.digest)}</code>.</p>"
         ),
         f"<p class={'bad' if plan.blocked else 'good'}><b>{verdict}</b></p>",
         table(("Parameter", "Value"), plan.parameters.items()),
@@ -176,10 +193,36 @@ def plan_rows(plan: PlanRead, names: Names) -> Response:
     return _csv(f"plan-{plan.id}.csv", heading, rows)
 
 
+PASS = "pass"  # noqa: S105 - an outcome, not a password
+
+
+def _by_check(checks: Iterable[CheckedRead]) -> list[list[CheckedRead]]:
+    """What passes, by check, with the peers it passes for."""
+    found: dict[str, list[CheckedRead]] = {}
+    for checked in checks:
+        if checked.outcome == PASS:
+            found.setdefault(checked.key, []).append(checked)
+    return list(found.values())
+
+
+def _found(checked: CheckedRead) -> str:
+    """The findings, each with its remedy; for an unknown, what would settle it."""
+    told = [
+        found.message if found.severity == "unknown" else f"{found.message} {found.remedy}"
+        for found in checked.findings
+    ]
+    settled = f"Settled by: {checked.settled_by}" if checked.settled_by else ""
+    return " ".join([*told, settled]).strip()
+
+
 class _Marked(str):
     """An outcome that is shown in its colour."""
 
     __slots__ = ()
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def shown(value: object) -> str:
@@ -217,10 +260,11 @@ def _job(job_id: str | None) -> str:
 def _finding(found: FindingRead, names: Names, more: str = "") -> str:
     about = f" ({shown(_name(found.peer_id, names))})" if found.peer_id else ""
     evidence = table(("Seen", ""), found.evidence.items()) if found.evidence else ""
+    label = "An operator states" if found.severity == "unknown" else "What to do"
     return (
         f"<section><h3 class={_CLASSES.get(found.severity, 'bad')}>{shown(found.severity)}:"
         f" {shown(found.code)}{about}</h3><p>{shown(found.message)}</p>"
-        f"<p><b>What to do:</b> {shown(found.remedy)}</p>{more}{evidence}"
+        f"<p><b>{label}:</b> {shown(found.remedy)}</p>{more}{evidence}"
         f"<p class=quiet>Guide: {shown(' '.join(found.requirements)) or 'none'}</p></section>"
     )
 

@@ -26,7 +26,7 @@ def same_version(peers: Sequence[Observation]) -> Iterator[Finding]:
         names = ", ".join(seen.label for seen in silent)
         yield unknown(
             "same-software",
-            f"{names} does not say which software it runs.",
+            f"Which software runs on {names} is not told.",
             "All peers show the same version on Status > System > Information.",
             "PRE-02 PRE-03 NEW-P-02 ADD-P-01",
         )
@@ -57,7 +57,7 @@ def same_option_keys(peers: Sequence[Observation]) -> Iterator[Finding]:
         listed = ", ".join(seen.label for seen in silent)
         yield unknown(
             "same-option-keys",
-            f"{listed} does not say what its option keys switch on.",
+            f"What the option keys of {listed} switch on is not told.",
             "Maintenance > Option keys shows the same keys on all peers, call licences apart.",
             _OPTION_KEYS,
         )

@@ -53,6 +53,9 @@ async def test_a_cluster_report_is_one_readable_page(world: World) -> None:
         "192.0.2.12",
     ):
         assert words in page.words
+    assert "Settled by: An operator who states: Every firewall between the peers" in page.words
+    assert page.words.count("H.323 mode is On") == 1, "one row for all peers that pass"
+    assert re.search(r"Observed 2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d UTC", page.words)
     assert second not in re.sub(r"/v1/\S+", "", page.words), "peers go by their names"
     assert page.fetched == []
     assert "script" not in page.tags

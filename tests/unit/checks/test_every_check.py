@@ -13,6 +13,7 @@ import pytest
 from app.checks.catalogue import CHECKS
 from app.checks.check import STATEMENT_LASTS
 from app.checks.report import Outcome
+from app.checks.standing import members_joined
 from app.guide import requirements
 from tests.unit.checks.every_check import CASES, outcome, play
 from tests.unit.checks.fleet_bench import attest, bench, do
@@ -161,3 +162,21 @@ def test_a_plan_is_blocked_by_wrong_names_and_asks_nobody_about_right_ones(compl
     assert "dns-records" not in gates
     assert ("srv-records-missing" in blockers) is not complete
     assert blockers if not complete else not blockers
+
+
+@pytest.mark.parametrize("hidden", ["database", "peer"])
+def test_either_word_of_the_clustering_page_that_is_missing_leaves_it_unknown(hidden):
+    async def story():
+        on = bench()
+        await asyncio.sleep(1)
+        return (await on.subject()).present_members[0]
+
+    seen = run(story())
+    page = seen.clustering
+    if hidden == "database":
+        page = replace(page, database_status=None)
+    else:
+        page = replace(page, peers=tuple(replace(peer, status=None) for peer in page.peers))
+    (finding,) = members_joined([replace(seen, clustering=page)])
+    assert finding.code == "members-joined"
+    assert finding.evidence["capability"] == "cluster_status"
