@@ -11,12 +11,13 @@ import binascii
 import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from app.security.acting import now_acting
 from app.security.keys import Principal, Scope
 from app.services.bundle import Services
 from app.services.conditions import Expected
@@ -40,15 +41,19 @@ def services(request: Request) -> Services:
     return found
 
 
-def requires(scope: Scope) -> Callable[..., Principal]:
+def requires(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     """A dependency that gives the caller, or answers 403."""
 
-    def caller(
+    async def caller(
         request: Request,
         _bearer: Annotated[object, Depends(_bearer)],
         _header: Annotated[object, Depends(_header)],
     ) -> Principal:
         principal: Principal = request.state.principal
+        act = now_acting()
+        if act is not None:
+            act.action = request.scope["route"].operation_id
+            act.objects = {name: str(value) for name, value in request.path_params.items()}
         if not principal.may(scope):
             raise Problem("forbidden", f"the key does not hold {scope.value}", scope=scope.value)
         return principal
@@ -66,6 +71,8 @@ JobsCanceller = Annotated[Principal, Depends(requires(Scope.JOBS_CANCEL))]
 ApprovalsDecider = Annotated[Principal, Depends(requires(Scope.APPROVALS_DECIDE))]
 WebhooksWriter = Annotated[Principal, Depends(requires(Scope.WEBHOOKS_WRITE))]
 CredentialsWriter = Annotated[Principal, Depends(requires(Scope.CREDENTIALS_WRITE))]
+AuditReader = Annotated[Principal, Depends(requires(Scope.AUDIT_READ))]
+Administrator = Annotated[Principal, Depends(requires(Scope.ADMIN))]
 
 
 _TAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')

@@ -17,14 +17,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.answers import problem_response
-from app.security.keys import Principal
+from app.security.acting import Act, acting
+from app.security.keys import NOBODY, Principal
 from app.services.problems import Problem
 
 log = structlog.get_logger("clusterway.api")
 
-Authenticate = Callable[[str], Awaitable[Principal]]
+Authenticate = Callable[[str, str], Awaitable[Principal]]
+"""What was presented, and the address it came from."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _OPEN_TO_ALL = re.compile(r"/(?!v1(/|$))")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -148,20 +151,40 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or _OPEN_TO_ALL.match(scope["path"]):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        act = Act(
+            principal=NOBODY,
+            address=address_of(scope),
+            request_id=scope["state"]["request_id"],
+            changing=scope["method"] not in _SAFE,
+        )
+        with acting(act):
+            if _OPEN_TO_ALL.match(scope["path"]):
+                await self.app(scope, receive, send)
+            else:
+                await self._for_somebody(act, scope, receive, send)
+
+    async def _for_somebody(self, act: Act, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         kind, _, token = headers.get("authorization", "").partition(" ")
         presented = token.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "")
         try:
             if not presented:
                 raise Problem("unauthenticated", "the request carries no API key")
-            scope["state"]["principal"] = await self.authenticate(presented)
+            act.principal = await self.authenticate(presented, act.address)
+            scope["state"]["principal"] = act.principal
         except Problem as problem:
             await problem_response(problem, scope["state"]["request_id"])(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+
+def address_of(scope: Scope) -> str:
+    """The address a request came from; "" where the server does not say."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _is_json(headers: Headers) -> bool:

@@ -18,7 +18,7 @@ class _Nothing:
 
     procedures = PROCEDURES
 
-    async def authenticate(self, _presented: str) -> Any:
+    async def authenticate(self, _presented: str, _address: str) -> Any:
         """Nobody is known here."""
         raise RuntimeError("this application is for reading its description only")
 

@@ -48,6 +48,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "images", "description": "Software images that lie ready for upgrades."},
     {"name": "backups", "description": "Backups that jobs took."},
     {"name": "guide", "description": "The deployment guide, requirement by requirement."},
+    {"name": "keys", "description": "Who may call, and how far each of them reaches."},
     {"name": "health", "description": "Signs of life."},
 )
 LICENCE_URL = "https://www.apache.org/licenses/LICENSE-2.0"

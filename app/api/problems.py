@@ -37,8 +37,9 @@ _TYPES = (
         "forbidden",
         403,
         "The key may not do this",
-        "The API key is good, and does not hold the scope this operation asks for.",
-        "Use a key with the scope named in `scope`.",
+        "The API key is good, and does not hold the scope this operation asks for, or it is "
+        "limited to some clusters and this reaches beyond them.",
+        "Use a key with the scope named in `scope`, or one without that limit.",
     ),
     ProblemType(
         "not-found",
@@ -210,6 +211,14 @@ _TYPES = (
         "There are too many subscriptions",
         "Every event is compared with every subscription, so their number is bounded.",
         "Delete a subscription that nobody needs, or let one receiver pass events on.",
+    ),
+    ProblemType(
+        "last-admin-key",
+        409,
+        "Nobody could let others in any more",
+        "At least one key with the scope admin, for all clusters, from everywhere and without an "
+        "end must be left.",
+        "Make another such key first, or use `clusterway keys` on the service's machine.",
     ),
     ProblemType(
         "idempotency-in-flight",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import demo, evidence, guide, jobs, service, simulate
+from app.cli import demo, evidence, guide, jobs, keys, service, simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +22,7 @@ app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(keys.app, name="keys")
 app.add_typer(guide.app, name="guide")
 
 

@@ -335,6 +335,7 @@ def _matches(job: JobRecord, wanted: JobFilter) -> bool:
     return (
         (not wanted.states or job.state in wanted.states)
         and (not wanted.cluster_id or job.cluster_id == wanted.cluster_id)
+        and (wanted.clusters is None or job.cluster_id in wanted.clusters)
         and (not wanted.procedure or job.plan.procedure == wanted.procedure)
         and _contains(job.details, wanted.details)
         and (wanted.approval is None or job.approval is wanted.approval)

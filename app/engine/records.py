@@ -219,6 +219,8 @@ class JobFilter:
     approval: ApprovalState | None = None
     asked_for_approval: bool = False
     """Only jobs that somebody has or had to approve."""
+    clusters: frozenset[str] | None = None
+    """Only jobs of these clusters; None: of all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,12 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
 
 
 class Scope(enum.StrEnum):
@@ -26,20 +30,78 @@ class Scope(enum.StrEnum):
     APPROVALS_DECIDE = "approvals:decide"
     CREDENTIALS_WRITE = "credentials:write"
     WEBHOOKS_WRITE = "webhooks:write"
+    AUDIT_READ = "audit:read"
     ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller of a request, as the service knows it."""
+    """The caller of a request, as the service knows it.
+
+    `clusters` are the ids the caller is limited to; None: every cluster there is and will be.
+    """
 
     id: str
     name: str
     scopes: frozenset[Scope]
+    clusters: frozenset[str] | None = None
+    networks: tuple[Network, ...] = ()
+    expires_at: datetime | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller holds the scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def covers(self, limits: Limits) -> bool:
+        """Whether a key of these limits may nothing that this caller may not."""
+        return (
+            (Scope.ADMIN in self.scopes or limits.scopes <= self.scopes)
+            and (
+                self.clusters is None
+                or (limits.clusters is not None and limits.clusters <= self.clusters)
+            )
+            and (not self.networks or _all_within(limits.networks, self.networks))
+            and (
+                self.expires_at is None
+                or (limits.expires_at is not None and limits.expires_at <= self.expires_at)
+            )
+        )
+
+
+NOBODY = Principal(id="", name="nobody", scopes=frozenset(), clusters=frozenset())
+"""Who calls what needs no key: reaches no cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a key may do, where, from where, and until when.
+
+    `clusters` None: all. `networks` empty: from everywhere. `expires_at` None: until revoked.
+    """
+
+    scopes: frozenset[Scope]
+    clusters: frozenset[str] | None = None
+    networks: tuple[Network, ...] = ()
+    expires_at: datetime | None = None
+
+    @property
+    def unlimited_admin(self) -> bool:
+        """Whether a key of these limits can always let others in again."""
+        return (
+            Scope.ADMIN in self.scopes
+            and self.clusters is None
+            and not self.networks
+            and self.expires_at is None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OlderSecret:
+    """What a key was before its rotation, and until when that is still good."""
+
+    prefix: str
+    digest: str = field(repr=False)
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +112,39 @@ class ApiKey:
     prefix: str
     name: str
     digest: str = field(repr=False)
-    scopes: frozenset[Scope]
+    limits: Limits
     created_at: datetime
-    expires_at: datetime | None = None
+    created_by: str = ""
+    """Id of the key that made it; "" for one made on the service's own machine."""
+    version: int = 1
+    last_used_at: datetime | None = None
+    older: OlderSecret | None = None
 
     def proves(self, presented: str, now: datetime) -> bool:
         """Whether the presented text is this key and the key is still good."""
-        same = hmac.compare_digest(self.digest, digest_of(presented))
-        return same and (self.expires_at is None or now < self.expires_at)
+        digest = digest_of(presented)
+        same = hmac.compare_digest(self.digest, digest)
+        if self.older is not None and now < self.older.until:
+            same |= hmac.compare_digest(self.older.digest, digest)
+        until = self.limits.expires_at
+        return same and (until is None or now < until)
+
+    def welcome_from(self, address: str) -> bool:
+        """Whether the key may be used from that address; an address that is none is no network."""
+        return not self.limits.networks or within(address, self.limits.networks)
+
+    @property
+    def principal(self) -> Principal:
+        """Who presents this key."""
+        limits = self.limits
+        return Principal(
+            id=self.id,
+            name=self.name,
+            scopes=limits.scopes,
+            clusters=limits.clusters,
+            networks=limits.networks,
+            expires_at=limits.expires_at,
+        )
 
 
 _SHAPE = re.compile(r"cwk_([a-z0-9]{12})_[A-Za-z0-9_-]{43}")
@@ -78,3 +165,24 @@ def prefix_of(presented: str) -> str | None:
 def digest_of(presented: str) -> str:
     """What is stored of a key."""
     return hashlib.sha256(presented.encode()).hexdigest()
+
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether the address is in one of the networks; IPv4 written as IPv6 is IPv4."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found.version == network.version and found in network for network in networks)
+
+
+def _all_within(inner: Iterable[Network], outer: Iterable[Network]) -> bool:
+    inner = tuple(inner)
+    return bool(inner) and all(
+        any(
+            small.version == large.version and small.subnet_of(large)  # type: ignore[arg-type]  # same version
+            for large in outer
+        )
+        for small in inner
+    )

@@ -70,10 +70,11 @@ class PeerAccess:
     async def endpoints(self, peer_id: str) -> tuple[Access, ...]:
         """The peer's access paths, in the order registered. Raises Problem `not-found`.
 
+        Whoever asked has found the peer within their reach; its credential may be out of it.
         The address guard looks again here, because its setting may have become stricter since the
         peer was registered (Problem `address-refused`).
         """
-        async with self.store.transaction() as tx:
+        async with self.store.transaction(beyond_reach=True) as tx:
             registered = await tx.peers.get(peer_id)
             if registered is None:
                 raise not_found("peer", peer_id)
@@ -81,12 +82,12 @@ class PeerAccess:
 
     async def credential_rejected(self, access: Access, *, root: bool = False) -> bool:
         """Whether somebody, in any process, has been declined with this password there."""
-        async with self.store.transaction() as tx:
+        async with self.store.transaction(beyond_reach=True) as tx:
             return await tx.credentials.rejected(*access.login(root=root))
 
     async def mark_rejected(self, access: Access, *, root: bool = False) -> None:
         """Remember, durably and for all processes, that the appliance declined this password."""
-        async with self.store.transaction() as tx:
+        async with self.store.transaction(beyond_reach=True) as tx:
             await tx.credentials.mark_rejected(*access.login(root=root), self.clock.now())
 
     async def _opened(self, tx: Transaction, path: PeerEndpoint) -> Access:

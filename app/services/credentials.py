@@ -68,13 +68,17 @@ class CredentialsService:
             return await tx.credentials.page(after, limit)
 
     async def rotate(self, credential_id: str, secret: str, expected: Expected) -> Credential:
-        """Replace the secret. Raises Problem `not-found`, `precondition-failed`."""
+        """Replace the secret. Raises Problem `not-found`, `precondition-failed`, `forbidden`."""
         self.redactor.learn(secret)
         async with self.store.transaction() as tx:
             credential = await tx.credentials.get(credential_id, lock=True)
             if credential is None:
                 raise not_found("credential", credential_id)
             expected.check(tag(credential_id, credential.version))
+            if await tx.credentials.shared(credential_id):
+                raise Problem(
+                    "forbidden", "the credential is also used outside the clusters of this key"
+                )
             rotated = replace(
                 credential,
                 sealed=self.vault.seal(secret.encode(), Credential.context(credential_id)),
@@ -92,6 +96,8 @@ class CredentialsService:
             if credential is None:
                 raise not_found("credential", credential_id)
             expected.check(tag(credential_id, credential.version))
+            if await tx.credentials.shared(credential_id):
+                raise Problem("credential-in-use", "it is used outside the clusters of this key")
             users = await tx.credentials.used_by(credential_id)
             if users:
                 raise Problem(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -129,13 +129,20 @@ class PlanningService:
         Raises Problem `not-found`, and `invalid-request` where a named peer is not registered.
         """
         async with self.store.transaction() as tx:
+            if await tx.clusters.get(cluster_id) is None:
+                raise not_found("cluster", cluster_id)
+            known = {peer_id for peer_id in named if await tx.peers.get(peer_id) is not None}
+        self._know(named, known, parameters)
+        # What is around the cluster is looked at whoever asks: a name that another Expressway has
+        # is taken, also where the caller does not reach that one (NEW-O-01).
+        async with self.store.transaction(beyond_reach=True) as tx:
             registered = await tx.clusters.get(cluster_id)
             if registered is None:
                 raise not_found("cluster", cluster_id)
             everybody = {entry.peer.id: entry.peer for entry in await tx.peers.all()}
             memberships = await tx.clusters.memberships()
             neighbours = tuple(await tx.neighbours.of_cluster(cluster_id))
-        self._know(named, everybody, parameters)
+        self._know(named, everybody.keys(), parameters)
         involved = self._involved(registered, named)
         views = await self._views(everybody, involved)
         capabilities = {
@@ -181,7 +188,7 @@ class PlanningService:
         return tuple(dict.fromkeys((*members, *named)))
 
     @staticmethod
-    def _know(named: tuple[str, ...], everybody: Mapping[str, Peer], parameters: Any) -> None:
+    def _know(named: tuple[str, ...], known: Collection[str], parameters: Any) -> None:
         errors = [
             Item(
                 code="peer-unknown",
@@ -190,7 +197,7 @@ class PlanningService:
                 remedy="register the peer with POST /v1/peers",
             )
             for peer_id in dict.fromkeys(named)
-            if peer_id not in everybody
+            if peer_id not in known
         ]
         if errors:
             raise Problem("invalid-request", "the request names unknown peers", errors=errors)

@@ -51,6 +51,10 @@ class Credentials(Protocol):
         """Ids of the peers and clusters that refer to it."""
         ...
 
+    async def shared(self, credential_id: str) -> bool:
+        """Whether a peer or cluster that the caller does not reach refers to it."""
+        ...
+
     async def rejected(self, endpoint: str, credential_id: str, version: int) -> bool:
         """Whether that endpoint declined this version of the credential before."""
         ...
@@ -113,7 +117,18 @@ class ApiKeys(Protocol):
     """API keys by their public prefix."""
 
     async def add(self, key: ApiKey) -> None: ...
-    async def find(self, prefix: str) -> ApiKey | None: ...
+    async def find(self, prefix: str) -> ApiKey | None:
+        """The key of that prefix, present or before its rotation."""
+        ...
+
+    async def get(self, key_id: str, *, lock: bool = False) -> ApiKey | None:
+        """One key; with `lock` nobody else changes any key before the transaction ends."""
+        ...
+
+    async def page(self, after: str | None, limit: int) -> Page[ApiKey]: ...
+    async def all(self) -> Sequence[ApiKey]: ...
+    async def replace(self, key: ApiKey) -> None: ...
+    async def revoke(self, key_id: str, at: datetime) -> None: ...
     async def used(self, key_id: str, at: datetime) -> None:
         """Write down when the key was last used, to the minute."""
         ...
@@ -198,8 +213,15 @@ class Transaction(Protocol):
 class Store(Protocol):
     """Where everything is kept."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """One unit of work: committed when the block ends well, else undone whole."""
+    def transaction(
+        self, *, beyond_reach: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """One unit of work: committed when the block ends well, else undone whole.
+
+        Whoever acts (app.security.acting) finds only what their key reaches, as if there were
+        nothing else. `beyond_reach` is for what the service must know whoever asks: what is around
+        a cluster when a plan is made, and how a peer is reached that was found within reach.
+        """
         ...
 
     async def ready(self) -> bool:

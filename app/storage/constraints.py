@@ -9,6 +9,7 @@ from app.services.problems import Problem
 
 _MEANING = {
     "credential_name": ("name-taken", "a credential has this name already"),
+    "api_key_name": ("name-taken", "a key has this name already"),
     "peer_name": ("name-taken", "a peer has this name already"),
     "peer_address": ("address-taken", "a peer with this address is registered already"),
     "cluster_name": ("name-taken", "a cluster has this name already"),

@@ -1,39 +1,35 @@
-"""Credentials, API keys and idempotency keys in PostgreSQL."""
+"""Credentials and idempotency keys in PostgreSQL."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.security.keys import ApiKey, Scope
 from app.services.records import Credential, CredentialKind, Once, Page
 from app.storage.constraints import flushed
 from app.storage.peers import uses
+from app.storage.reach import EVERYTHING, Reach
 from app.storage.tables import (
-    ApiKeyRow,
     ClusterRow,
     CredentialRow,
     IdempotencyRow,
+    PeerRow,
     RejectedCredentialRow,
-    SettingRow,
 )
-
-FIRST_KEY = "first_key"
-"""The setting that says that the first API key was handed out."""
-_A_MINUTE = timedelta(minutes=1)
 
 
 class CredentialRows:
     """Implements `app.services.ports.Credentials`."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, reach: Reach = EVERYTHING) -> None:
         self._session = session
+        self._reach = reach
 
     async def add(self, credential: Credential) -> None:
         """Insert. Raises Problem `name-taken`."""
@@ -48,19 +44,23 @@ class CredentialRows:
                 version=credential.version,
                 created_at=credential.created_at,
                 rotated_at=credential.rotated_at,
+                created_by=self._reach.holder,
             )
         )
         await flushed(self._session)
 
     async def get(self, credential_id: str, *, lock: bool = False) -> Credential | None:
         """One credential; with `lock` nobody else changes it before this transaction ends."""
-        query = select(CredentialRow).where(col(CredentialRow.id) == credential_id)
+        query = select(CredentialRow).where(
+            col(CredentialRow.id) == credential_id, self._reach.credential()
+        )
         row = (await self._session.scalars(query.with_for_update() if lock else query)).first()
         return None if row is None else _credential(row)
 
     async def page(self, after: str | None, limit: int) -> Page[Credential]:
         """Some credentials behind an id."""
-        query = select(CredentialRow).order_by(col(CredentialRow.id)).limit(limit + 1)
+        query = select(CredentialRow).where(self._reach.credential())
+        query = query.order_by(col(CredentialRow.id)).limit(limit + 1)
         if after is not None:
             query = query.where(col(CredentialRow.id) > after)
         rows = (await self._session.scalars(query)).all()
@@ -94,6 +94,20 @@ class CredentialRows:
         )
         return [*peers, *(row.id for row in clusters)]
 
+    async def shared(self, credential_id: str) -> bool:
+        """Whether a peer or cluster that the caller does not reach refers to it."""
+        if not self._reach.limited:
+            return False
+        within = select(PeerRow.id).where(self._reach.peer())  # type: ignore[call-overload]  # SQLModel types columns as their values
+        strangers = uses(credential_id).where(col(PeerRow.id).not_in(within))
+        if (await self._session.scalars(strangers.limit(1))).first() is not None:
+            return True
+        clusters = select(ClusterRow).where(
+            col(ClusterRow.pre_shared_key_id) == credential_id,
+            ~self._reach.cluster(col(ClusterRow.id)),
+        )
+        return (await self._session.scalars(clusters.limit(1))).first() is not None
+
     async def rejected(self, endpoint: str, credential_id: str, version: int) -> bool:
         """Whether that endpoint declined this version before."""
         found = await self._session.get(RejectedCredentialRow, (endpoint, credential_id, version))
@@ -113,63 +127,6 @@ class CredentialRows:
             )
             .on_conflict_do_nothing()
         )
-
-
-class ApiKeyRows:
-    """Implements `app.services.ports.ApiKeys`."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def add(self, key: ApiKey) -> None:
-        """Insert."""
-        self._session.add(
-            ApiKeyRow(
-                id=key.id,
-                prefix=key.prefix,
-                name=key.name,
-                digest=key.digest,
-                scopes=sorted(scope.value for scope in key.scopes),
-                created_at=key.created_at,
-                expires_at=key.expires_at,
-            )
-        )
-        await flushed(self._session)
-
-    async def find(self, prefix: str) -> ApiKey | None:
-        """The key of that prefix."""
-        query = select(ApiKeyRow).where(col(ApiKeyRow.prefix) == prefix)
-        row = (await self._session.scalars(query)).first()
-        if row is None:
-            return None
-        return ApiKey(
-            id=row.id,
-            prefix=row.prefix,
-            name=row.name,
-            digest=row.digest,
-            scopes=frozenset(Scope(scope) for scope in row.scopes),
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-        )
-
-    async def used(self, key_id: str, at: datetime) -> None:
-        """Write down when the key was last used; at most once a minute, to spare the disk."""
-        last = col(ApiKeyRow.last_used_at)
-        await self._session.execute(
-            update(ApiKeyRow)
-            .where(col(ApiKeyRow.id) == key_id, or_(last.is_(None), last < at - _A_MINUTE))
-            .values(last_used_at=at)
-        )
-
-    async def claim_first(self) -> bool:
-        """True for exactly one transaction that commits."""
-        claimed = await self._session.execute(
-            insert(SettingRow)
-            .values(name=FIRST_KEY, value="handed out")
-            .on_conflict_do_nothing()
-            .returning(col(SettingRow.name))
-        )
-        return claimed.first() is not None
 
 
 class RememberedRows:

@@ -52,6 +52,7 @@ select *, clock_timestamp() as now from job
 where (%(before)s::text is null or id < %(before)s)
     and (%(states)s::text[] is null or state = any(%(states)s))
     and (%(cluster)s::text is null or cluster_id = %(cluster)s)
+    and (%(clusters)s::text[] is null or cluster_id = any(%(clusters)s))
     and (%(procedure)s::text is null or procedure = %(procedure)s)
     and (%(details)s::jsonb is null or details @> %(details)s)
     and (%(approval)s::text is null or approval = %(approval)s)
@@ -115,6 +116,7 @@ class ConnectionDesk:
             before=None if cursor is None else read_cursor(cursor),
             states=sorted(wanted.states) or None,
             cluster=wanted.cluster_id or None,
+            clusters=None if wanted.clusters is None else sorted(wanted.clusters),
             procedure=wanted.procedure or None,
             details=Jsonb(to_json(wanted.details)) if wanted.details else None,
             approval=wanted.approval,

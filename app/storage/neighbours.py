@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel, col
 from app.domain.neighbour import Neighbour, NeighbourKind
 from app.services.records import Page, RegisteredNeighbour
 from app.storage.constraints import flushed
+from app.storage.reach import EVERYTHING, Reach
 
 
 class NeighbourRow(SQLModel, table=True):
@@ -30,8 +31,9 @@ class NeighbourRow(SQLModel, table=True):
 class NeighbourRows:
     """Implements `app.services.ports.Neighbours`."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, reach: Reach = EVERYTHING) -> None:
         self._session = session
+        self._reach = reach
 
     async def add(self, neighbour: RegisteredNeighbour) -> None:
         """Insert. Raises Problem `name-taken`."""
@@ -52,11 +54,14 @@ class NeighbourRows:
     async def get(self, neighbour_id: str) -> RegisteredNeighbour | None:
         """One neighbour."""
         row = await self._session.get(NeighbourRow, neighbour_id)
-        return None if row is None else _read(row)
+        return None if row is None or not self._reach.has(row.cluster_id) else _read(row)
 
     async def of_cluster(self, cluster_id: str) -> Sequence[Neighbour]:
         """All neighbours of a cluster, in the order registered."""
-        query = select(NeighbourRow).where(col(NeighbourRow.cluster_id) == cluster_id)
+        query = select(NeighbourRow).where(
+            col(NeighbourRow.cluster_id) == cluster_id,
+            self._reach.cluster(col(NeighbourRow.cluster_id)),
+        )
         rows = await self._session.scalars(query.order_by(col(NeighbourRow.id)))
         return [_read(row).neighbour for row in rows]
 
@@ -64,7 +69,10 @@ class NeighbourRows:
         self, cluster_id: str, after: str | None, limit: int
     ) -> Page[RegisteredNeighbour]:
         """Some neighbours of a cluster behind an id."""
-        query = select(NeighbourRow).where(col(NeighbourRow.cluster_id) == cluster_id)
+        query = select(NeighbourRow).where(
+            col(NeighbourRow.cluster_id) == cluster_id,
+            self._reach.cluster(col(NeighbourRow.cluster_id)),
+        )
         if after is not None:
             query = query.where(col(NeighbourRow.id) > after)
         query = query.order_by(col(NeighbourRow.id)).limit(limit + 1)

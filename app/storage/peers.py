@@ -15,6 +15,7 @@ from app.domain.cluster import Cluster
 from app.domain.peer import Peer
 from app.domain.terms import Label, Policy
 from app.services.plan_document import to_json
+from app.services.problems import Problem
 from app.services.records import (
     Page,
     PeerEndpoint,
@@ -24,14 +25,16 @@ from app.services.records import (
     TrustKind,
 )
 from app.storage.constraints import flushed
+from app.storage.reach import EVERYTHING, Reach
 from app.storage.tables import ClusterMemberRow, ClusterRow, PeerRow
 
 
 class PeerRows:
     """Implements `app.services.ports.Peers`."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, reach: Reach = EVERYTHING) -> None:
         self._session = session
+        self._reach = reach
 
     async def add(self, peer: RegisteredPeer) -> None:
         """Insert. Raises Problem `name-taken`, `address-taken`."""
@@ -43,24 +46,26 @@ class PeerRows:
                 endpoints=[_endpoint_document(endpoint) for endpoint in peer.endpoints],
                 version=peer.version,
                 created_at=peer.created_at,
+                registered_by=self._reach.holder,
             )
         )
         await flushed(self._session)
 
     async def get(self, peer_id: str, *, lock: bool = False) -> RegisteredPeer | None:
         """One peer; with `lock` nobody else changes it before this transaction ends."""
-        query = select(PeerRow).where(col(PeerRow.id) == peer_id)
+        query = select(PeerRow).where(col(PeerRow.id) == peer_id, self._reach.peer())
         row = (await self._session.scalars(query.with_for_update() if lock else query)).first()
         return None if row is None else (await self._read([row]))[0]
 
     async def all(self) -> Sequence[RegisteredPeer]:
-        """Every peer, in the order registered."""
-        query = select(PeerRow).order_by(col(PeerRow.id))
+        """Every peer within reach, in the order registered."""
+        query = select(PeerRow).where(self._reach.peer()).order_by(col(PeerRow.id))
         return await self._read((await self._session.scalars(query)).all())
 
     async def page(self, after: str | None, limit: int) -> Page[RegisteredPeer]:
         """Some peers behind an id."""
-        query = select(PeerRow).order_by(col(PeerRow.id)).limit(limit + 1)
+        query = select(PeerRow).where(self._reach.peer())
+        query = query.order_by(col(PeerRow.id)).limit(limit + 1)
         if after is not None:
             query = query.where(col(PeerRow.id) > after)
         rows = (await self._session.scalars(query)).all()
@@ -106,11 +111,14 @@ class PeerRows:
 class ClusterRows:
     """Implements `app.services.ports.Clusters`."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, reach: Reach = EVERYTHING) -> None:
         self._session = session
+        self._reach = reach
 
     async def add(self, cluster: RegisteredCluster) -> None:
-        """Insert without members. Raises Problem `name-taken`."""
+        """Insert without members. Raises Problem `name-taken`, `forbidden`."""
+        if self._reach.limited:
+            raise Problem("forbidden", "the key is limited to clusters that exist")
         self._session.add(
             ClusterRow(
                 id=cluster.cluster.id,
@@ -127,7 +135,9 @@ class ClusterRows:
     async def get(self, cluster_id: str, *, lock: bool = False) -> RegisteredCluster | None:
         """One cluster with its members."""
         query = select(ClusterRow).where(
-            col(ClusterRow.id) == cluster_id, col(ClusterRow.deleted_at).is_(None)
+            col(ClusterRow.id) == cluster_id,
+            col(ClusterRow.deleted_at).is_(None),
+            self._reach.cluster(col(ClusterRow.id)),
         )
         row = (await self._session.scalars(query.with_for_update() if lock else query)).first()
         return None if row is None else (await self._read([row]))[0]
@@ -136,7 +146,9 @@ class ClusterRows:
         self, after: str | None, limit: int, labels: Sequence[Label] = ()
     ) -> Page[RegisteredCluster]:
         """Some clusters behind an id, with all of these labels."""
-        query = select(ClusterRow).where(col(ClusterRow.deleted_at).is_(None))
+        query = select(ClusterRow).where(
+            col(ClusterRow.deleted_at).is_(None), self._reach.cluster(col(ClusterRow.id))
+        )
         if labels:
             query = query.where(type_coerce(ClusterRow.labels, JSONB).contains(to_json(labels)))
         if after is not None:

@@ -30,10 +30,13 @@ from app.engine.ports import JobDesk
 from app.services.plan_document import plan_from_json, to_json
 from app.services.problems import Problem
 from app.services.records import StoredPlan
+from app.storage.api_keys import ApiKeyRows
 from app.storage.constraints import meaning
-from app.storage.credentials import ApiKeyRows, CredentialRows, RememberedRows
+from app.storage.credentials import CredentialRows, RememberedRows
 from app.storage.neighbours import NeighbourRows
 from app.storage.peers import ClusterRows, PeerRows
+from app.storage.reach import EVERYTHING, Reach, reach_of_the_caller
+from app.storage.reached_desk import ReachedDesk
 from app.storage.tables import PlanRow
 from app.storage.webhooks import DeliveryRows, SubscriptionRows
 
@@ -53,8 +56,9 @@ _AWAY = (
 class PlanRows:
     """Implements `app.services.ports.Plans`."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, reach: Reach = EVERYTHING) -> None:
         self._session = session
+        self._reach = reach
 
     async def add(self, plan: StoredPlan) -> None:
         """Insert."""
@@ -75,7 +79,7 @@ class PlanRows:
     async def get(self, plan_id: str) -> StoredPlan | None:
         """One plan."""
         row = await self._session.get(PlanRow, plan_id)
-        return None if row is None else _stored(row)
+        return None if row is None or not self._reach.has(row.cluster_id) else _stored(row)
 
     async def latest(self, cluster_id: str, procedure: str, digest: str) -> StoredPlan | None:
         """The newest plan that promises this; the same promise may have been made often."""
@@ -85,6 +89,7 @@ class PlanRows:
                 col(PlanRow.cluster_id) == cluster_id,
                 col(PlanRow.procedure) == procedure,
                 col(PlanRow.digest) == digest,
+                self._reach.cluster(col(PlanRow.cluster_id)),
             )
             .order_by(col(PlanRow.created_at).desc())
             .limit(1)
@@ -117,23 +122,25 @@ class PostgresStore:
         self._desk_on = desk_on
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+    async def transaction(self, *, beyond_reach: bool = False) -> AsyncIterator[UnitOfWork]:
         """One unit of work. Raises Problem: a constraint speaks late, or the database is away."""
+        reach = EVERYTHING if beyond_reach else reach_of_the_caller()
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
             try:
                 async with session.begin():
                     raw = await (await session.connection()).get_raw_connection()
+                    desk = self._desk_on(cast("AsyncConnection", raw.driver_connection))
                     yield UnitOfWork(
-                        credentials=CredentialRows(session),
-                        peers=PeerRows(session),
-                        clusters=ClusterRows(session),
-                        neighbours=NeighbourRows(session),
-                        plans=PlanRows(session),
+                        credentials=CredentialRows(session, reach),
+                        peers=PeerRows(session, reach),
+                        clusters=ClusterRows(session, reach),
+                        neighbours=NeighbourRows(session, reach),
+                        plans=PlanRows(session, reach),
                         keys=ApiKeyRows(session),
                         remembered=RememberedRows(session),
-                        subscriptions=SubscriptionRows(session),
-                        deliveries=DeliveryRows(session),
-                        jobs=self._desk_on(cast("AsyncConnection", raw.driver_connection)),
+                        subscriptions=SubscriptionRows(session, reach),
+                        deliveries=DeliveryRows(session, reach),
+                        jobs=ReachedDesk(desk, reach) if reach.limited else desk,
                     )
             except IntegrityError as error:
                 problem = meaning(error)

@@ -32,6 +32,8 @@ class CredentialRow(SQLModel, table=True):
     """1 at first, one more with every rotation; a rejected password is remembered per version."""
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     rotated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_by: str = ""
+    """Id of the key that made it; "" for one that the service made."""
 
 
 class PeerRow(SQLModel, table=True):
@@ -44,6 +46,8 @@ class PeerRow(SQLModel, table=True):
     endpoints: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     version: int
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    registered_by: str = ""
+    """Id of the key that registered it."""
 
 
 class ClusterRow(SQLModel, table=True):
@@ -98,7 +102,22 @@ class ApiKeyRow(SQLModel, table=True):
     name: str
     digest: str
     scopes: list[str] = Field(sa_column=Column(JSONB, nullable=False))
+    clusters: list[str] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
+    networks: list[str] = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_by: str = ""
+    version: int = 1
+    revoked_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    older_prefix: str | None = None
+    older_digest: str | None = None
+    older_until: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    """What the key was before its rotation, good until then."""
     expires_at: datetime | None = Field(
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from app.services.problems import Problem
 from app.services.records import Page
 from app.services.webhook_records import (
     TEST_TYPE,
@@ -27,6 +28,7 @@ from app.services.webhook_records import (
     SubscriptionState,
 )
 from app.storage.constraints import flushed, meaning
+from app.storage.reach import EVERYTHING, Reach
 
 
 class WebhookRow(SQLModel, table=True):
@@ -73,24 +75,29 @@ class WebhookSecretRow(SQLModel, table=True):
 class SubscriptionRows:
     """Implements `app.services.webhook_records.Subscriptions`."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, reach: Reach = EVERYTHING) -> None:
         self._session = session
+        self._reach = reach
 
     async def add(self, subscription: Subscription) -> None:
         """See Subscriptions."""
+        self._refuse_beyond(subscription)
         self._session.add(WebhookRow(id=subscription.id, **_values(subscription)))
         await flushed(self._session)
         await self._write_secrets(subscription)
 
     async def get(self, subscription_id: str, *, lock: bool = False) -> Subscription | None:
         """See Subscriptions."""
-        query = select(WebhookRow).where(col(WebhookRow.id) == subscription_id)
+        query = select(WebhookRow).where(
+            col(WebhookRow.id) == subscription_id, self._reach.all_in(col(WebhookRow.cluster_ids))
+        )
         row = (await self._session.scalars(query.with_for_update() if lock else query)).first()
         return None if row is None else (await self._whole([row]))[0]
 
     async def page(self, after: str | None, limit: int) -> Page[Subscription]:
         """See Subscriptions."""
-        query = select(WebhookRow).order_by(col(WebhookRow.id)).limit(limit + 1)
+        query = select(WebhookRow).where(self._reach.all_in(col(WebhookRow.cluster_ids)))
+        query = query.order_by(col(WebhookRow.id)).limit(limit + 1)
         if after is not None:
             query = query.where(col(WebhookRow.id) > after)
         rows = (await self._session.scalars(query)).all()
@@ -103,6 +110,7 @@ class SubscriptionRows:
 
     async def replace(self, subscription: Subscription) -> None:
         """See Subscriptions."""
+        self._refuse_beyond(subscription)
         try:
             await self._session.execute(
                 update(WebhookRow)
@@ -122,6 +130,10 @@ class SubscriptionRows:
     async def remove(self, subscription_id: str) -> None:
         """See Subscriptions."""
         await self._session.execute(delete(WebhookRow).where(col(WebhookRow.id) == subscription_id))
+
+    def _refuse_beyond(self, subscription: Subscription) -> None:
+        if not self._reach.all_of(subscription.cluster_ids):
+            raise Problem("forbidden", "the key is limited to clusters: name some of those only")
 
     async def _write_secrets(self, subscription: Subscription) -> None:
         for secret in subscription.secrets:
@@ -158,8 +170,9 @@ class SubscriptionRows:
 class DeliveryRows:
     """Implements `app.services.webhook_records.DeliveryLog`."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, reach: Reach = EVERYTHING) -> None:
         self._session = session
+        self._reach = reach
 
     async def get(self, delivery_id: str) -> Delivery | None:
         """See DeliveryLog."""

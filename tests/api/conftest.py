@@ -233,9 +233,9 @@ class World:
     client: httpx.AsyncClient
     anonymous: httpx.AsyncClient
 
-    async def key(self, *scopes: str) -> dict[str, str]:
-        """Headers of a new key that holds just these scopes."""
-        from app.security.keys import ApiKey, Scope, digest_of, new_key_text
+    async def key(self, *scopes: str, **limits: Any) -> dict[str, str]:
+        """Headers of a new key that holds just these scopes, with these other limits."""
+        from app.security.keys import ApiKey, Limits, Scope, digest_of, new_key_text
 
         prefix, text = new_key_text()
         made = ApiKey(
@@ -243,7 +243,7 @@ class World:
             prefix=prefix,
             name="test",
             digest=digest_of(text),
-            scopes=frozenset(Scope(scope) for scope in scopes),
+            limits=Limits(frozenset(Scope(scope) for scope in scopes), **limits),
             created_at=self.clock.now(),
         )
         async with self.parts.store.transaction() as tx:

@@ -67,7 +67,7 @@ async def test_an_expired_key_is_refused(world: World) -> None:
     assert key is not None
     text = headers["Authorization"].removeprefix("Bearer ")
     until = world.clock.now() + timedelta(hours=1)
-    expiring = replace(key, expires_at=until)
+    expiring = replace(key, limits=replace(key.limits, expires_at=until))
     assert expiring.proves(text, until - timedelta(seconds=1))
     assert not expiring.proves(text, until)
 

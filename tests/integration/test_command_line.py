@@ -8,8 +8,14 @@ from pathlib import Path
 
 
 def serve(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return clusterway(tmp_path, "serve", *arguments, **environment)
+
+
+def clusterway(
+    tmp_path: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", "serve", *arguments],
+        [sys.executable, "-m", "app.cli", *arguments],
         capture_output=True,
         check=False,
         text=True,
@@ -57,3 +63,22 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path, database_url):
     )
     assert ended.returncode == 2
     assert "chmod 600" in ended.stderr
+
+
+def test_who_is_locked_out_gets_back_in_on_the_machine_itself(tmp_path, database_url):
+    def keys(*arguments):
+        return clusterway(tmp_path, "keys", *arguments, CLUSTERWAY_DATABASE_URL=database_url)
+
+    made = keys("create", "way back in")
+    assert made.returncode == 0, made.stderr
+    key_id, _, text = made.stdout.partition(", shown only now: ")
+    assert text.startswith("cwk_")
+    listed = keys("list")
+    assert key_id in listed.stdout
+    assert text.strip() not in listed.stdout
+    assert keys("revoke", key_id).returncode == 0
+    assert key_id not in keys("list").stdout
+    unknown = keys("revoke", key_id)
+    assert unknown.returncode == 1
+    assert "no key" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
