@@ -13,7 +13,7 @@ RUNS ?= 1000
 SEED ?= 1
 JOBS ?= 2000
 
-.PHONY: help procedures demo test run fleet simulate chaos bench-engine check format lint types imports findings openapi openapi-lint openapi-baseline clients docs unit contract \
+.PHONY: help procedures demo test run fleet simulate simulate-plants chaos bench-engine check format lint types imports findings openapi openapi-lint openapi-baseline clients docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -33,6 +33,9 @@ fleet: $(VENV)/.runtime ## Start a simulated fleet of three Expressways and prin
 
 simulate: $(VENV)/.runtime ## Search seeds for a broken law: RUNS=1000 SEED=1, virtual time
 	@$(BIN)/python -m simulation --runs $(RUNS) --seed $(SEED)
+
+simulate-plants: $(VENV)/.dev ## Plant one bug after the other and show that the search finds each
+	@$(BIN)/python -m tests.simulation.planted
 
 chaos: $(VENV)/.dev ## Kill, stop and cut off real workers on a real PostgreSQL while 100 jobs run
 	@$(BIN)/python -m tests.chaos

@@ -47,6 +47,8 @@ class Ledger:
     breaches: list[Breach] = field(default_factory=list)
     checks: Counter[str] = field(default_factory=Counter)
     troubles: Counter[str] = field(default_factory=Counter)
+    places: Counter[str] = field(default_factory=Counter)
+    deaths: Counter[str] = field(default_factory=Counter)
     trace: list[str] = field(default_factory=list)
     """Everything that was done to a peer or went wrong, in order: equal for equal seeds."""
     _looked: set[tuple[str, str]] = field(default_factory=set)

@@ -60,13 +60,15 @@ class Story:
     """Procedures in the order in which they are tried until one makes a plan."""
     faults: tuple[Fault, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    clocks: tuple[float, ...] = ()
+    """By how many seconds the clocks of the workers are ahead, in turn; none: all agree."""
     attested: bool = True
     """Operators' statements come with the request, not later."""
 
     @property
     def calm(self) -> bool:
         """Nothing goes wrong and nobody interferes: such a job has to succeed."""
-        return not self.faults and not self.troubles
+        return not self.faults and not self.troubles and not any(self.clocks)
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}: fleet of {len(self.scenario['expressways'])}"]
@@ -74,11 +76,14 @@ class Story:
         lines += [
             f"  {fault.kind} {fault.peer} {fault.matching!r} {fault}" for fault in self.faults
         ]
+        lines += [f"  clocks of workers ahead by {self.clocks}"] if any(self.clocks) else []
         lines += [f"  {t.kind} at {t.at:g} for {t.lasts:g} {t.target}" for t in self.troubles]
         return "\n".join(lines)
 
 
 CALM_SHARE = 0.1
+_CLOCK_ERRORS = (0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 135.0, -135.0)
+"""Seconds; of machines whose time nobody keeps."""
 _OCCASIONS = (
     "", "", "", "", "xStatus", "xConfiguration", "Alternates", "DefaultValuesSet",
     "DefaultLinksAdd", "web clustering", "web restart", "web backup", "Maintenance", "DNS",
@@ -127,8 +132,14 @@ def draw_story(seed: int, slugs: Sequence[str]) -> Story:
         slugs=tuple(order),
         faults=() if calm else _faults(draw, names),
         troubles=() if calm else _troubles(draw, names),
+        clocks=() if calm else _clocks(seed),
         attested=draw.random() < 0.7,
     )
+
+
+def _clocks(seed: int) -> tuple[float, ...]:
+    draw = random.Random(f"clocks/{seed}")  # noqa: S311 - repeatable on purpose
+    return tuple(draw.choice(_CLOCK_ERRORS) for _ in range(4))
 
 
 def _device(draw: random.Random, number: int, name: str) -> dict[str, Any]:

@@ -44,9 +44,11 @@ KILLED = 1.2
 class JumpyClock(LoopClock):
     """A time of day that people or NTP may set forward and back."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: float = 0.0) -> None:
+        """`ahead` by so many seconds from the start on."""
         super().__init__()
-        self.offset = timedelta()
+        super().now()
+        self.offset = timedelta(seconds=ahead)
 
     def now(self) -> datetime:
         """See Clock."""
@@ -59,10 +61,12 @@ class Worker:
     def __init__(self, name: str, world: World) -> None:
         self.name = name
         self.world = world
-        self.clock = JumpyClock()
+        self.clock = JumpyClock(world.clock_error(name))
         self.dead = False
-        self.taken = False
-        """Somebody wrongly took its jobs: it could not know."""
+        self.taken: set[Lease] = set()
+        """Leases that somebody wrongly took away: it could not know."""
+        self.leases: dict[str, Lease] = {}
+        """By job, as it got them."""
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._recovering = False
@@ -90,11 +94,13 @@ class Worker:
         for trouble in self.world.strikes(place):
             self.world.ledger.struck(trouble.kind, f"{self.name} at {place}")
             if trouble.kind is TroubleKind.WORKER_KILLED:
+                self.world.ledger.deaths[place] += 1
                 self.die()
             elif trouble.kind is TroubleKind.WORKER_FROZEN:
                 self._freeze(trouble.lasts)
             else:
-                self.taken = True
+                jobs = self.world.journal.jobs.values()
+                self.taken |= {job.lease for job in jobs if job.owner == self.name}
                 self.world.reap(self)
         if not self._thawed.is_set():
             await self._thawed.wait()
@@ -113,7 +119,11 @@ class Worker:
         """Go on with jobs of another worker, or with what this one lost inside itself."""
         try:
             taken = await self.runner.journal.take_over(leases, self.name)
-        except (EngineError, WorkerDied):
+        except EngineError:
+            for lease in leases:
+                self.world.later(1.0, lambda lost=lease.job_id: self.world.reap(self, lost))  # type: ignore[misc]  # bound in this round
+            return
+        except WorkerDied:
             return
         for job in taken:
             self.world.carry(self, job.id, self.runner.take_up(job))
@@ -186,6 +196,7 @@ class Worker:
     @asynccontextmanager
     async def _equip(self, job: JobRecord) -> AsyncIterator[Tools]:
         world = self.world
+        self.leases[job.id] = job.lease
         appliances: dict[str, Appliance] = {}
 
         async def appliance(peer_id: str) -> Appliance:
@@ -276,7 +287,7 @@ class MortalTransport:
         world = self._worker.world
         world.deeds.setdefault(self._job.id, []).append(laws.Deed(self._peer, what))
         world.ledger.trace.append(f"{world.seconds():.3f} {self._worker.name} {self._peer} {what}")
-        if not self._worker.taken:
+        if self._job.lease not in self._worker.taken:
             world.begins(self._worker, self._job.lease, f"{what} on {self._peer}")
 
 

@@ -28,7 +28,7 @@ from simulation import laws, schedule
 from simulation.deliveries import Deliveries
 from simulation.laws import Breach, Deed, Ledger
 from simulation.rehearsal import KEY, Rehearsal
-from simulation.story import PLACES, Story, Trouble, TroubleKind, draw_story
+from simulation.story import Story, Trouble, TroubleKind, draw_story
 from simulation.worker import JumpyClock, Worker
 from transports.mock.expressway import Power
 from transports.mock.scenario import REHEARSAL_PASSWORD, ROOT_PASSWORD
@@ -57,6 +57,10 @@ class Run:
     breaches: tuple[Breach, ...]
     troubles: Counter[str]
     checks: Counter[str]
+    places: Counter[str]
+    """Crossings between workers and the world, by what was called."""
+    deaths: Counter[str]
+    """Those at which a worker died."""
     digest: str
     """Over everything that was done, in order: equal for equal seeds."""
     trace: tuple[str, ...]
@@ -78,6 +82,8 @@ class World(Rehearsal):
         self.wake_up_troubles: dict[int, list[TroubleKind]] = {}
         self._at_crossings: list[Trouble] = []
         self._crossings: Counter[str] = Counter()
+        self._parts: tuple[str, ...] = ()
+        """Names of places at which a crossing is counted, because a trouble waits there."""
         self._silences: dict[int, Trouble] = {}
         self._journal_calls = 0
         self.database_clock = JumpyClock()
@@ -103,6 +109,14 @@ class World(Rehearsal):
         handle = asyncio.get_running_loop().call_later(max(0.0, seconds), call)
         self._timers.add(handle)
         return handle
+
+    def clock_error(self, worker: str) -> float:
+        """By how many seconds a new worker's clock is ahead."""
+        number, errors = int(worker.rpartition("-")[2]), self.story.clocks
+        error = errors[(number - 1) % len(errors)] if errors else 0.0
+        if error:
+            self.ledger.struck("clock of a worker off", f"{worker} by {error:g} s")
+        return error
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
         """Have a task run until it ends or the run is over."""
@@ -145,14 +159,18 @@ class World(Rehearsal):
 
     def strikes(self, place: str) -> list[Trouble]:
         """The troubles that come about at this crossing, whichever worker is at it."""
-        for part in ("", *PLACES):
+        self.ledger.places[place] += 1
+        if not self._at_crossings:
+            return []
+        for part in self._parts:
             self._crossings[part] += part in place
         struck = [
             trouble
             for trouble in self._at_crossings
             if trouble.target in place and self._crossings[trouble.target] == trouble.at
         ]
-        self._at_crossings = [t for t in self._at_crossings if t not in struck]
+        if struck:
+            self._at_crossings = [t for t in self._at_crossings if t not in struck]
         return struck
 
     def silence(self) -> Trouble | None:
@@ -178,9 +196,8 @@ class World(Rehearsal):
     def act_begins(self, worker: Worker, ctx: StepContext) -> None:
         """A step's act is begun by a worker: nobody else may have the job or the cluster."""
         job = self.job(ctx.job_id)
-        self.ledger.hold(
-            laws.LEASE, job.owner == worker.name, f"{worker.name} acts: {ctx.step.key}"
-        )
+        if worker.leases[job.id] not in worker.taken:
+            self.begins(worker, worker.leases[job.id], f"act {ctx.step.key}")
         holders = [j.id for j in self.journal.jobs.values() if j.holds]
         self.ledger.hold(laws.ONE_JOB, holders == [job.id], f"{job.id} acts, {holders} hold")
         before = job.steps[: ctx.record.seq - 1]
@@ -205,6 +222,7 @@ class World(Rehearsal):
                     TroubleKind.WORKER_KILLED | TroubleKind.WORKER_FROZEN | TroubleKind.LEASE_TAKEN
                 ):
                     self._at_crossings.append(trouble)
+                    self._parts = tuple({t.target: None for t in self._at_crossings})
                 case TroubleKind.WAKE_UP_LOST | TroubleKind.WAKE_UP_DOUBLED:
                     self.wake_up_troubles.setdefault(number, []).append(trouble.kind)
                 case TroubleKind.JOURNAL_SILENT:
@@ -404,7 +422,8 @@ class World(Rehearsal):
         ledger = self.ledger
         ledger.hold(laws.ENDS, job.state.ended or self.seconds() > LIMIT, str(job.state))
         self.witness.look()
-        ledger.checks[laws.FLEET] += 1
+        for rule, times in self.witness.looks.items():
+            ledger.checks[f"{laws.FLEET}: no {rule}"] += times
         for violation in self.witness.violations:
             ledger.hold(laws.FLEET, False, str(violation))
         events = self.journal.events_of(job.id)
@@ -478,6 +497,8 @@ class World(Rehearsal):
             breaches=tuple(ledger.breaches),
             troubles=ledger.troubles,
             checks=ledger.checks,
+            places=ledger.places,
+            deaths=ledger.deaths,
             digest=digest,
             trace=tuple(ledger.trace),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,12 +77,18 @@ class Runner:
         """
         if self._draining.is_set() or job_id in self.running:
             return
-        await self._have(job_id, self.journal.claim(job_id, self.owner))
+        await self._have(job_id, lambda: self.journal.claim(job_id, self.owner))
 
     def take_up(self, job: JobRecord) -> asyncio.Task[None]:
         """Go on with a job that the journal has given to this worker already."""
-        task = asyncio.create_task(self._have(job.id, _given(job)), name=f"go on with {job.id}")
+
+        async def given() -> JobRecord:
+            return job
+
+        task = asyncio.create_task(self._have(job.id, given), name=f"go on with {job.id}")
         self.running[job.id] = task
+        # A task that is interrupted before its first step never comes to its own end.
+        task.add_done_callback(lambda done: self._let_go(job.id, done))
         return task
 
     async def finish(self, seconds: float) -> None:
@@ -93,13 +99,13 @@ class Runner:
             self.interrupt()
             await asyncio.wait(self.running.values(), timeout=HAND_BACK_SECONDS + 0.5)
 
-    async def _have(self, job_id: str, claim: Awaitable[JobRecord | None]) -> None:
+    async def _have(self, job_id: str, claim: Callable[[], Awaitable[JobRecord | None]]) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a job is carried in a task")
         self.running[job_id] = task
         try:
-            job = await claim
+            job = await claim()
             if job is not None:
                 await self._carry(job)
         except LeaseLost:
@@ -111,9 +117,12 @@ class Runner:
                 "job %s: %s; left to the reaper", job_id, failures.place(error)
             )
         finally:
-            # A job taken over while its claim was under way is in another task's hands by now.
-            if self.running.get(job_id) is task:
-                del self.running[job_id]
+            self._let_go(job_id, task)
+
+    def _let_go(self, job_id: str, task: asyncio.Task[Any]) -> None:
+        # A job taken over while its claim was under way is in another task's hands by now.
+        if self.running.get(job_id) is task:
+            del self.running[job_id]
 
     async def _carry(self, job: JobRecord) -> None:
         try:
@@ -185,7 +194,3 @@ class Runner:
             return None
         now = (await tools.registry.cluster()).membership
         return None if now == then else failures.drifted(then, now)
-
-
-async def _given(job: JobRecord) -> JobRecord:
-    return job

@@ -108,6 +108,7 @@ class Configuration:
         self._values: dict[str, str] = {}
         self.writes = 0
         """Goes up with every change, so that what is read out of it need not be read again."""
+        self._trees: dict[tuple[str, ...], tuple[int, Node]] = {}
 
     def get(self, path: str) -> str:
         """The value at a path; its default where nothing was written."""
@@ -172,7 +173,18 @@ class Configuration:
         return sorted(found.items(), key=lambda entry: self.schema.order(entry[0]))
 
     def tree(self, words: Sequence[str] = ()) -> Node:
-        """The same as a tree, below a root named Configuration."""
+        """The same as a tree, below a root named Configuration; to be read, not changed.
+
+        The same one until the configuration changes: a peer that is polled is asked the same
+        question again and again.
+        """
+        key = tuple(words)
+        made = self._trees.get(key)
+        if made is None or made[0] != self.writes:
+            made = self._trees[key] = (self.writes, self._tree(words))
+        return made[1]
+
+    def _tree(self, words: Sequence[str]) -> Node:
         root = Node("Configuration")
         branch: list[Node] = [root]
         before: tuple[Segment, ...] = ()

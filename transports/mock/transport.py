@@ -11,7 +11,7 @@ operations where the appliance grants root.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeVar, cast
 
 from transports.base import Capability, Endpoint, Operation
@@ -118,26 +118,33 @@ class MockTransport:
 
     def _answer(self, device: Expressway, node: Node) -> Node:
         """What is handed over, within the agreed limits. Raises ReplyTooLarge."""
-        size = 0
-        for value, names, depth in _leaves(node):
-            device.sent(value)
-            size += _LINE + len(value) + names
-            if size > self._limits.max_reply_bytes or depth > self._limits.max_depth:
-                raise ReplyTooLarge("the reply is larger or deeper than agreed")
+        values: list[str] = []
+        names, depth = _leaves(node, values)
+        # One text for the witness: a secret lies within one value, so it lies within all of them.
+        device.sent("\n".join(values))
+        size = names + sum(map(len, values)) + _LINE * len(values)
+        if size > self._limits.max_reply_bytes or depth > self._limits.max_depth:
+            raise ReplyTooLarge("the reply is larger or deeper than agreed")
         return node
 
 
-def _leaves(node: Node, names: int = 0, depth: int = 0) -> Iterator[tuple[str, int, int]]:
-    """Value, characters of the path and depth of every element without children.
+def _leaves(node: Node, values: list[str], above: int = 0, depth: int = 0) -> tuple[int, int]:
+    """Gather the values of all elements without children; characters of their paths, and depth.
 
     `Node.leaves` gives whole paths, which nobody needs for every reply of a simulated fleet.
     """
+    names, deepest = 0, depth
     for child in node.children:
-        here = names + len(child.name) + 1
+        here = above + len(child.name) + 1
         if child.children:
-            yield from _leaves(child, here, depth + 1)
+            more, depth_there = _leaves(child, values, here, depth + 1)
+            names += more
         else:
-            yield child.value or "", here, depth + 1
+            values.append(child.value or "")
+            names += here
+            depth_there = depth + 1
+        deepest = max(deepest, depth_there)
+    return names, deepest
 
 
 def _status(device: Expressway, path: Path) -> Node:

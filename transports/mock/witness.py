@@ -8,6 +8,7 @@ milliseconds is seen too. It looks at what the appliances are, never at what a p
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,15 @@ from transports.mock.fleet import Fleet
 
 MAX_PEERS = 6
 _SHORTEST_SECRET = 6
+
+TWO_PRIMARIES = "two primaries"
+TWO_RESTARTS = "two peers restarting at once"
+WIPED_PRIMARY = "wipe of a primary"
+WIPED_SERVING = "wipe of a peer that serves in a cluster"
+NO_BACKUP = "wipe without a backup"
+TOO_MANY = "more than six peers"
+TWO_JOINERS = "two peers being added at once"
+SECRET_SHOWN = "a secret was shown"  # noqa: S105 - the name of a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,8 @@ class Witness:
         self._fleet = fleet
         self._bound = two_primaries_for
         self.violations: list[Violation] = []
+        self.looks: Counter[str] = Counter()
+        """How often each rule was looked at: one that is never looked at proves nothing."""
         self._reported: set[tuple[str, frozenset[str]]] = set()
         self._claims: dict[frozenset[str], float] = {}
         self._started = fleet.clock.now()
@@ -123,15 +135,17 @@ class Witness:
             and device.address in other.cluster.saved().listed
             and other.cluster.saved().name == device.cluster.saved().name
         } | set(listed)
+        self.looks[TOO_MANY] += 1
         if listed and len(named) > MAX_PEERS:
-            self._report("more than six peers", f"{len(named)} addresses", device)
+            self._report(TOO_MANY, f"{len(named)} addresses", device)
 
     def _joiners(self, device: Expressway) -> None:
         """At the primary, no more than one listed peer may not have joined yet."""
-        rule = "two peers being added at once"
+        rule = TWO_JOINERS
         cluster = device.cluster
         if self._came_from_a_backup(device) or not cluster.claims_master:
             return
+        self.looks[rule] += 1
         new = sorted(set(cluster.saved().listed) - cluster.met - {device.address})
         if len(new) > 1:
             self._report(rule, f"{', '.join(new)} have not joined", device)
@@ -160,18 +174,20 @@ class Witness:
         self._two_primaries(one, other)
 
     def _two_restarts(self, one: Expressway, other: Expressway) -> None:
-        rule = "two peers restarting at once"
+        rule = TWO_RESTARTS
+        self.looks[rule] += 1
         if one.power is other.power is Power.RESTARTING:
             self._report(rule, "both are down for a restart", one, other)
         else:
             self._cleared(rule, one, other)
 
     def _two_primaries(self, one: Expressway, other: Expressway) -> None:
+        self.looks[TWO_PRIMARIES] += 1
         pair = frozenset((one.name, other.name))
         both = one.cluster.claims_master and other.cluster.claims_master
         if not (both and one.up and other.up):
             self._claims.pop(pair, None)
-            self._cleared("two primaries", one, other)
+            self._cleared(TWO_PRIMARIES, one, other)
             return
         now = self._fleet.clock.now()
         since = self._claims.setdefault(pair, now)
@@ -182,7 +198,7 @@ class Witness:
         if self._unhook and self._claims.get(pair) == since:
             one, other = sorted(pair)
             self._report(
-                "two primaries",
+                TWO_PRIMARIES,
                 f"for {self._bound:.0f} s",
                 self._fleet[one],
                 self._fleet[other],
@@ -190,20 +206,22 @@ class Witness:
 
     def _wipe(self, device: Expressway, how: str) -> None:
         cluster = device.cluster
+        self.looks.update((WIPED_PRIMARY, WIPED_SERVING, NO_BACKUP))
         if how == "restore":
             self._restored[device.name] = None
         forced = how == "ForceConfigUpdate"
         if cluster.claims_master:
-            self._report("wipe of a primary", how, device, once=False)
+            self._report(WIPED_PRIMARY, how, device, once=False)
         elif not forced and _serves(device):
-            self._report("wipe of a peer that serves in a cluster", how, device, once=False)
+            self._report(WIPED_SERVING, how, device, once=False)
         if not any(made.taken_at >= self._started for made in device.backups):
-            self._report("wipe without a backup", how, device, once=False)
+            self._report(NO_BACKUP, how, device, once=False)
 
     def _text(self, device: Expressway, text: str) -> None:
-        for secret in self._secrets:  # a plain loop: every value of every reply comes through here
+        self.looks[SECRET_SHOWN] += 1
+        for secret in self._secrets:  # a plain loop: every reply comes through here
             if secret in text:
-                self._report("a secret was shown", f"in {len(text)} characters", device)
+                self._report(SECRET_SHOWN, f"in {len(text)} characters", device)
 
 
 def _one_cluster(one: Expressway, other: Expressway) -> bool:

@@ -1,8 +1,12 @@
 """Maintenance > Restart options: restart one peer and wait until it is reachable again.
 
 A restart is seen by the uptime: less than it was, or less than it would be had the peer kept
-running. What was seen before is in the journal before the restart is sent, so a worker that dies in
-between looks at the uptime first and never restarts twice for one step.
+running and no more than the time since the restart was sent. The second needs the time of day, and
+the clocks of two workers may differ by minutes: without its last part, a worker whose clock is
+ahead took a peer for restarted that was about to go down.
+
+What was seen before is in the journal before the restart is sent, so a worker that dies in between
+looks at the uptime first and never restarts twice for one step.
 """
 
 from __future__ import annotations
@@ -139,7 +143,8 @@ async def _look_restarted(ctx: StepContext, *, demanded: bool) -> Look:
     before = int(ctx.record.before["uptime"])
     away = elapsed(ctx, datetime.fromisoformat(str(ctx.record.before["seen_at"])))
     doubt = _DOUBT + _READ_DELAY * ctx.clock.pace
-    if not (uptime < before or uptime + doubt < before + away):
+    fewer = uptime + doubt < before + away and uptime < elapsed(ctx, ctx.record.acted_at)
+    if not (uptime < before or fewer):
         return Look(met=False, seen={"uptime": uptime}, note="not restarted yet", progress=0.1)
     if await appliance.answers_on_web() is False:
         return Look(
