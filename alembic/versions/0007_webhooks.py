@@ -23,6 +23,7 @@ create table webhook (
     host text not null,
     event_types text[] not null check (cardinality(event_types) > 0),
     cluster_ids text[] not null,
+    labels jsonb not null,
     format text not null check (format in ('standard', 'cloudevents')),
     auth_kind text not null check (auth_kind in
         ('none', 'header', 'basic', 'oauth2_client_credentials', 'sn_hmac')),
@@ -104,8 +105,10 @@ begin
             'change', j.details -> 'change', 'event', e.data)
     from written e
         join job j on j.id = e.job_id
+        join cluster c on c.id = j.cluster_id
         join webhook w on w.state <> 'disabled' and e.type = any (w.event_types)
-            and (cardinality(w.cluster_ids) = 0 or j.cluster_id = any (w.cluster_ids))
+            and (cardinality(w.cluster_ids) = 0 or c.id = any (w.cluster_ids))
+            and c.labels @> w.labels
     order by e.job_id, e.seq
     on conflict (webhook_id, event_id) do nothing;
     return null;
@@ -121,8 +124,10 @@ begin
     select w.id, e.cluster_id || '-' || e.seq, e.type, e.at, e.cluster_id, null, e.cluster_id,
         e.seq, jsonb_build_object('event', e.data)
     from written e
+        join cluster c on c.id = e.cluster_id
         join webhook w on w.state <> 'disabled' and e.type = any (w.event_types)
-            and (cardinality(w.cluster_ids) = 0 or e.cluster_id = any (w.cluster_ids))
+            and (cardinality(w.cluster_ids) = 0 or c.id = any (w.cluster_ids))
+            and c.labels @> w.labels
     order by e.cluster_id, e.seq
     on conflict (webhook_id, event_id) do nothing;
     return null;

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.domain.terms import Label
 from app.services.records import Page
 
 
@@ -107,6 +108,8 @@ class Subscription:
     event_types: tuple[str, ...]
     cluster_ids: tuple[str, ...]
     """Empty: all clusters."""
+    labels: tuple[Label, ...]
+    """Of clusters that have all of these at the time of the event; empty: whatever they have."""
     format: BodyFormat
     authorization: Authorization
     ca_bundle: str

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from app.domain.clock import Clock
+from app.domain.terms import Label
 from app.security.keys import Principal, Scope
 from app.security.receivers import Receiver, ReceiverGuard, ReceiverRefused
 from app.security.redaction import Redactor
@@ -67,6 +68,7 @@ class SaidSubscription:
     url: str | None = None
     event_types: tuple[str, ...] | None = None
     cluster_ids: tuple[str, ...] | None = None
+    labels: tuple[Label, ...] | None = None
     format: BodyFormat | None = None
     authorization: SaidAuthorization | None = None
     ca_bundle: str | None = None
@@ -108,6 +110,7 @@ class WebhooksService:
             host="",
             event_types=tuple(EventType),
             cluster_ids=(),
+            labels=(),
             format=BodyFormat.STANDARD,
             authorization=Authorization(),
             ca_bundle="",
@@ -297,6 +300,7 @@ class WebhooksService:
             name=before.name if said.name is None else said.name,
             event_types=_or(said.event_types, before.event_types),
             cluster_ids=_or(said.cluster_ids, before.cluster_ids),
+            labels=before.labels if said.labels is None else said.labels,
             format=said.format or before.format,
         )
         if said.url is not None:

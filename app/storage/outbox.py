@@ -85,7 +85,7 @@ select w.id, :about || '-' || :version, :type, clock_timestamp(), :about, :versi
         'name', cast(:name as text), 'reason', cast(:reason as text)))
 from webhook w
 where w.id <> :about and w.state <> 'disabled' and :type = any(w.event_types)
-    and cardinality(w.cluster_ids) = 0
+    and cardinality(w.cluster_ids) = 0 and w.labels = '[]'
 on conflict (webhook_id, event_id) do nothing
 """
 _SWEEPS = (

@@ -12,6 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from app.domain.terms import Label
+from app.services.plan_document import to_json
 from app.services.problems import Problem
 from app.services.records import Page
 from app.services.webhook_records import (
@@ -41,6 +43,7 @@ class WebhookRow(SQLModel, table=True):
     host: str
     event_types: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     cluster_ids: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    labels: list[dict[str, str]] = Field(sa_column=Column(JSONB, nullable=False))
     format: str
     auth_kind: str
     auth: dict[str, str] = Field(sa_column=Column(JSONB, nullable=False))
@@ -264,6 +267,7 @@ def _values(subscription: Subscription) -> dict[str, Any]:
         "host": subscription.host,
         "event_types": list(subscription.event_types),
         "cluster_ids": list(subscription.cluster_ids),
+        "labels": to_json(subscription.labels),
         "format": subscription.format.value,
         "auth_kind": subscription.authorization.kind.value,
         "auth": dict(subscription.authorization.public),
@@ -288,6 +292,7 @@ def _subscription(row: WebhookRow, secrets: tuple[SigningSecret, ...]) -> Subscr
         host=row.host,
         event_types=tuple(row.event_types),
         cluster_ids=tuple(row.cluster_ids),
+        labels=tuple(Label(**document) for document in row.labels),
         format=BodyFormat(row.format),
         authorization=Authorization(AuthKind(row.auth_kind), row.auth, row.auth_sealed),
         ca_bundle=row.ca_bundle,

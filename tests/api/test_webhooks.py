@@ -89,7 +89,11 @@ async def test_the_signing_secret_is_shown_once_and_is_in_no_table_and_no_log(
 
 async def test_a_subscription_is_read_changed_paused_enabled_and_deleted(world: World) -> None:
     cluster = await world.cluster()
-    made = await subscribe(world, event_types=["job.failed"], cluster_ids=[cluster["id"]])
+    site = [{"name": "site", "value": "berlin"}]
+    made = await subscribe(
+        world, event_types=["job.failed"], cluster_ids=[cluster["id"]], labels=site
+    )
+    assert made["labels"] == site
     path = f"/v1/webhooks/{made['id']}"
     assert (await world.client.patch(path, json={})).status_code == 428
     stale = await world.client.patch(path, json={}, headers={"If-Match": '"other.1"'})

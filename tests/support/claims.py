@@ -81,6 +81,7 @@ class Desk:
             host="host:443",
             event_types=("job.succeeded",),
             cluster_ids=(),
+            labels=(),
             format=more.pop("format", BodyFormat.STANDARD),
             authorization=Authorization(kind, public, sealed),
             ca_bundle=ca_bundle,

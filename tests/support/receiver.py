@@ -91,7 +91,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver(identity: ServerIdentity | None) -> AsyncIterator[Receiver]:
+async def receiver(
+    identity: ServerIdentity | None, address: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Receiver]:
     """A receiver that runs while the block lasts; without an identity it speaks plain HTTP."""
     found = Receiver()
     tasks: set[asyncio.Task[None]] = set()
@@ -105,7 +107,7 @@ async def receiver(identity: ServerIdentity | None) -> AsyncIterator[Receiver]:
     if identity is not None:
         context = identity.server_context()
         context.sni_callback = lambda _socket, name, _context: found.names.append(name)
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(accept, address, port, ssl=context)
     found.port = server.sockets[0].getsockname()[1]
     try:
         yield found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.engine.records import JobRecord, NewEvent
@@ -88,6 +89,15 @@ class Stage:
         )
         await self.place.create(new)
         return await self.place.claim(new.id)
+
+    async def label(self, number: int, labels: dict[str, str]) -> None:
+        """The cluster of that job, before the job, with labels."""
+        found = [{"name": name, "value": value} for name, value in labels.items()]
+        await self.rows(
+            "insert into cluster (id, name, version, created_at, labels)"
+            " values (%s, %s, 1, now(), %s)",
+            f"cluster-{number}", f"cluster-{number}.example.com", Jsonb(found),
+        )  # fmt: skip
 
     async def tell(self, job: JobRecord, *types: str) -> None:
         """Have the engine's own statement write events of these types."""

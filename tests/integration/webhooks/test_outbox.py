@@ -7,6 +7,7 @@ import asyncio
 import psycopg
 import pytest
 
+from app.domain.terms import Label
 from app.services.webhook_records import EventType, SubscriptionState
 from app.storage.database import connect
 from tests.integration.webhooks.conftest import Notebook, Stage, types
@@ -35,15 +36,22 @@ async def test_a_subscription_is_told_only_of_what_it_asked_for(stage: Stage) ->
     await stage.subscribe("of-cluster", cluster_ids=("cluster-2",))
     await stage.subscribe("disabled", state=SubscriptionState.DISABLED)
     await stage.subscribe("paused", state=SubscriptionState.PAUSED)
+    await stage.subscribe("of-labels", labels=(Label("site", "berlin"), Label("tier", "1")))
     for number in (1, 2):
+        await stage.label(
+            number, {"site": "berlin", "tier": "1", "more": "x"} if number == 2 else {}
+        )
         await stage.tell(await stage.job(number), "job.step.finished")
+    assert {row["job_id"] for row in await stage.deliveries("of-labels")} == {"job-2"}
     assert types(await stage.deliveries("of-type")) == ["job.step.finished"] * 2
     assert {row["job_id"] for row in await stage.deliveries("of-cluster")} == {"job-2"}
     assert await stage.deliveries("disabled") == []
     assert len(await stage.deliveries("paused")) == 4
     notebook = Notebook()
     await stage.dispatch(notebook)
-    assert {claim.subscription.id for claim in notebook.sent} == {"of-type", "of-cluster"}
+    assert {claim.subscription.id for claim in notebook.sent} == {
+        "of-type", "of-cluster", "of-labels",
+    }  # fmt: skip
 
 
 async def test_the_types_a_subscription_can_name_are_those_the_engine_and_watching_write(

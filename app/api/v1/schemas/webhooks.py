@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from app.api.v1.schemas.clusters import LabelRead, Labels, asked_labels
 from app.api.v1.schemas.words import (
     CLUSTER,
     JOB,
@@ -109,6 +110,10 @@ class WebhookUpdate(Asked):
         default=None, max_length=200, description="Of which clusters; empty: all.",
         examples=[[CLUSTER]],
     )  # fmt: skip
+    labels: Labels | None = Field(
+        default=None,
+        description="Of clusters that have all of these labels when it happens; empty: of any.",
+    )
     format: BodyFormat | None = Field(
         default=None, description="`standard`, or `cloudevents` (CloudEvents 1.0, structured)."
     )
@@ -159,6 +164,7 @@ class WebhookRead(Told):
     url: str = Field(description="Where it sends.", examples=[URL])
     event_types: list[str] = Field(description="What it tells.", examples=[["job.failed"]])
     cluster_ids: list[str] = Field(description="Of which clusters; empty: all.", examples=[[]])
+    labels: list[LabelRead] = Field(description="Of clusters with all of these.", examples=[[]])
     format: BodyFormat = Field(description="What bodies look like.")
     auth: AuthRead = Field(description="How it proves itself beside the signature.")
     ca_bundle: str = Field(description="Its own certificate authorities.", examples=[""])
@@ -267,6 +273,7 @@ def said(body: WebhookUpdate) -> SaidSubscription:
         url=body.url,
         event_types=None if body.event_types is None else tuple(t.value for t in body.event_types),
         cluster_ids=None if body.cluster_ids is None else tuple(body.cluster_ids),
+        labels=None if body.labels is None else asked_labels(body.labels),
         format=body.format,
         authorization=auth,
         ca_bundle=body.ca_bundle,
@@ -301,6 +308,7 @@ def _fields(found: Subscription) -> dict[str, Any]:
         "url": found.url,
         "event_types": list(found.event_types),
         "cluster_ids": list(found.cluster_ids),
+        "labels": [LabelRead.model_validate(label) for label in found.labels],
         "format": found.format,
         "auth": AuthRead(kind=found.authorization.kind, **found.authorization.public),
         "ca_bundle": found.ca_bundle,
