@@ -12,8 +12,11 @@ SPEED ?= 100
 RUNS ?= 1000
 SEED ?= 1
 JOBS ?= 2000
+SEEDS ?= 1 2 3
+EXAMPLES ?= 20
 
-.PHONY: help procedures demo test run fleet simulate simulate-plants chaos bench-engine check format lint types imports findings openapi openapi-lint openapi-baseline clients docs unit contract \
+.PHONY: help procedures demo test run fleet simulate simulate-plants chaos bench-engine check format \
+	lint types imports findings openapi openapi-lint openapi-baseline clients fuzz docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -71,6 +74,9 @@ findings: $(VENV)/.dev ## Break a fleet once for every check, mend it, and print
 
 clients: $(VENV)/.clients ## Generate clients, compile them, and run a story with each on a live service
 	@$(BIN)/python -m tests.clients
+
+fuzz: $(VENV)/.clients ## Fuzz a live service by its OpenAPI document: SEEDS="1 2 3" EXAMPLES=20
+	@$(BIN)/python -m tests.clients.fuzz --seeds $(SEEDS) --examples $(EXAMPLES)
 
 openapi-lint: $(VENV)/.clients ## Read openapi/ with Spectral (OWASP rules), Redocly and oasdiff
 	@$(BIN)/python -m tests.clients.documents
