@@ -357,7 +357,11 @@ class World(Rehearsal):
             asked = job.wait is not None and job.wait.reason is WaitReason.ATTESTATION
             if asked and not job.state.ended and self.draw.random() < 0.2:
                 await self._attest(job, plan)
-            if job.state is JobState.FAILED and retries < RETRIES and not self.story.calm:
+            if job.unsettled and retries >= RETRIES:
+                with contextlib.suppress(EngineError):
+                    await self.journal.request_cancel(job_id, by="Ann", reason="given up")
+            stuck = job.state is JobState.FAILED or job.unsettled
+            if stuck and retries < RETRIES and not self.story.calm:
                 retries += 1
                 await self._mend()
                 with contextlib.suppress(EngineError):

@@ -118,6 +118,15 @@ _TYPES = (
         "Send `change` with a `number`, or have the cluster's policy changed.",
     ),
     ProblemType(
+        "skip-refused",
+        409,
+        "This step may not be skipped",
+        "Skipping never replaces what protects a cluster: a gate is attested, a backup that a "
+        "later step needs is taken, what peers say is heard; and a step that acts is skipped only "
+        "on an operator's word that its effect is settled.",
+        "Follow `detail`; or retry or cancel the job.",
+    ),
+    ProblemType(
         "approval-closed",
         409,
         "There is nothing to decide",

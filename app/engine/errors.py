@@ -4,6 +4,7 @@ EngineError
 |-- NoSuchJob            no job of that id
 |-- NoSuchGate           the job's plan has no gate of that name
 |-- DecisionRefused      what an approver says does not count; `code` says why
+|-- SkipRefused          the step may not be set aside; `reason` says why
 |-- IllegalTransition    the job's state does not allow it; `legal` lists what it does allow
 |-- Held                 somebody else's job stands in the way
 |   |-- ClusterBusy        a job holds the cluster
@@ -57,6 +58,16 @@ class DecisionRefused(EngineError):
         super().__init__(message)
         self.job_id = job_id
         self.code = code
+
+
+class SkipRefused(EngineError):
+    """The step may not be set aside (app.domain.skipping)."""
+
+    def __init__(self, job_id: str, step: str, reason: str) -> None:
+        super().__init__(f"step {step} cannot be skipped: {reason}")
+        self.job_id = job_id
+        self.step = step
+        self.reason = reason
 
 
 class Held(EngineError):

@@ -123,12 +123,14 @@ def too_late(step: PlannedStep, *, acted: bool, note: str) -> StepFailure:
     )
 
 
-def too_often(step: PlannedStep, attempts: int) -> StepFailure:
-    """The failure of a step that was tried several times and whose effect never showed."""
+def too_often(step: PlannedStep, attempts: int, note: str) -> StepFailure:
+    """What an operator is told of a step that was interrupted and whose effect never showed."""
+    seen = f" Last seen: {note}." if note else ""
     return StepFailure(
         "outcome-unknown",
-        f"{step.title}: interrupted {attempts} times, and its effect never showed.",
-        "Look at the peer and at the network to it, then retry the job.",
+        f"{step.title}: interrupted {attempts} times, and its effect never showed.{seen}",
+        "Look at the peer and at the network to it, then retry the job: it looks before it acts "
+        "again. Or settle it by hand and skip the step, or cancel the job.",
         step.requirements,
     )
 

@@ -32,6 +32,7 @@ from app.engine.records import (
     Page,
     Wait,
 )
+from app.engine.skipping import Skip, skipped
 from app.engine.transitions import Change
 
 log = logging.getLogger(__name__)
@@ -170,6 +171,15 @@ class MemoryJournal:
         """See JobDesk."""
         job = self._job(job_id)
         change = transitions.retried(job, by, self._clock.now())
+        held = self._held(job)
+        if held is not None:
+            raise held
+        return await self._apply(change)
+
+    async def skip(self, job_id: str, skip: Skip) -> JobRecord:
+        """See JobDesk."""
+        job = self._job(job_id)
+        change = skipped(job, skip, self._clock.now())
         held = self._held(job)
         if held is not None:
             raise held

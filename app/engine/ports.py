@@ -28,6 +28,7 @@ from app.engine.records import (
     Page,
     Wait,
 )
+from app.engine.skipping import Skip
 from app.procedures.base import BackupStore, Handler, NoImages, Registry, SoftwareImages
 
 
@@ -119,7 +120,10 @@ class JobDesk(Protocol):
         """
 
     async def retry(self, job_id: str, *, by: str) -> JobRecord:
-        """Try a failed job again from its failed step. Raises IllegalTransition, Held."""
+        """Try a failed or unsettled job again from its step. Raises IllegalTransition, Held."""
+
+    async def skip(self, job_id: str, skip: Skip) -> JobRecord:
+        """Set aside the step it stands at. Raises IllegalTransition, SkipRefused, Held."""
 
 
 class Wakeups(Protocol):

@@ -33,6 +33,7 @@ STEP_STARTED = "job.step.started"
 STEP_PROGRESS = "job.step.progress"
 STEP_FINISHED = "job.step.finished"
 STEP_ATTESTED = "job.step.attested"
+STEP_SKIPPED = "job.step.skipped"
 APPROVAL_REQUESTED = "approval.requested"
 APPROVAL_GIVEN = "approval.given"
 APPROVAL_REJECTED = "approval.rejected"
@@ -164,6 +165,17 @@ class JobRecord:
     def current(self) -> StepRecord | None:
         """The first step that is not over; None behind the last."""
         return next((step for step in self.steps if step.state not in OVER), None)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether it waits for an operator because looking did not settle what an act did."""
+        return (
+            self.state is JobState.WAITING
+            and self.wait is not None
+            and self.wait.reason is WaitReason.HOLD
+            and self.current is not None
+            and self.current.state is StepState.UNKNOWN
+        )
 
     @property
     def safe_point(self) -> bool:

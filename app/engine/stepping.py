@@ -5,7 +5,8 @@ A step meets the world in three calls, look, guard and act; each may fail in the
 
     nothing was sent       try again later, job waiting for the peer, until the step's limit, or
                            where the step insists until the peer is back or a person cancels
-    outcome unknown        of a look: as above; of an act: look for `settle` seconds, then act again
+    outcome unknown        of a look: as above; of an act: look for `settle` seconds, then act
+                           again; after the last attempt an operator is waited for
     garbled                one more look, then failed
     a question declined    one more look, then failed: asking again harms nothing
     not trusted, refused   failed at once; trying again makes it worse or changes nothing
@@ -55,6 +56,10 @@ class _AskAgain(Exception):
         self.declined = declined
 
 
+class _Unsettled(Exception):
+    """The act was interrupted as often as it may be, and looking did not settle what it did."""
+
+
 class StepRun:
     """One step in one `advance`."""
 
@@ -80,6 +85,8 @@ class StepRun:
         before = UNDER_WAY.set(UnderWay(self._planned.key, self._going.lease_check))
         try:
             return await self._until_over(self._handler)
+        except _Unsettled:
+            return self._for_an_operator()
         except StepFailed as failed:
             return self._failed(failed.failure)
         except TransportError as error:
@@ -155,7 +162,7 @@ class StepRun:
         """Act once. Gives back why it has to be tried again later, where nothing was sent."""
         earlier = self._record
         if earlier.attempt >= earlier.attempts_allowed:
-            raise StepFailed(failures.too_often(self._planned, earlier.attempt))
+            raise _Unsettled
         if handler.guard is not None:
             await self._ask(handler.guard)
         self._record = replace(
@@ -215,6 +222,19 @@ class StepRun:
         return self._leave(
             Leave(JobState.FAILED, failure=failure, flags=self._going.flags), STEP_FINISHED
         )
+
+    def _for_an_operator(self) -> Leave:
+        """Hold the job where it stands, cluster and all, with what was seen on the table.
+
+        A job that is to stop has nobody to wait for: it ends here and says what is not known.
+        """
+        failure = failures.too_often(self._planned, self._record.attempt, self._record.note)
+        if self._going.flags.cancel:
+            return self._failed(failure)
+        self._record = replace(self._record, state=StepState.UNKNOWN, note=failure.message)
+        wait = Wait(WaitReason.HOLD, f"{failure.message} {failure.remedy}", self._planned.key)
+        leave = Leave(JobState.WAITING, wait=wait, flags=self._going.flags)
+        return self._leave(leave, STEP_PROGRESS)
 
     def _waits_for_people(self, handler: Handler) -> bool:
         wanted = bool(self._planned.attestation) or bool(handler.waits_for)
@@ -301,7 +321,9 @@ class StepRun:
         started = () if self._announced else (self._event(STEP_STARTED),)
         events = self._events(event) if changed else started
         if leave.state is JobState.CANCELLED or (
-            leave.wait is not None and leave.wait.reason is WaitReason.HOLD
+            leave.wait is not None
+            and leave.wait.reason is WaitReason.HOLD
+            and self._record.state is not StepState.UNKNOWN
         ):
             self._record = replace(self._record, state=StepState.PENDING, started_at=None)
         self._going.records[self._index] = self._record

@@ -74,13 +74,17 @@ def legal_actions(job: JobRecord) -> tuple[str, ...]:
                 actions.append("resume")
             if job.approval is ApprovalState.PENDING:
                 actions += ["approve", "reject"]
+            if job.unsettled:
+                actions.append("retry")
+            if job.owner is None and job.wait is not None and job.wait.step:
+                actions.append("skip")
             return tuple(actions)
         case JobState.CANCELLING:
             return ("cancel",)
         case JobState.FAILED:
-            return ("retry",)
+            return ("retry", "rerun") if job.current is None else ("retry", "skip", "rerun")
         case _:
-            return ()
+            return ("rerun",)
 
 
 def new_job(new: NewJob, *, holds: bool, now: datetime) -> Change:
@@ -315,7 +319,7 @@ def attested(job: JobRecord, attestation: Attestation, now: datetime) -> Change:
 
 
 def retried(job: JobRecord, by: str, now: datetime) -> Change:
-    """A failed job, queued again at its failed step; what that step saw and did is kept."""
+    """A failed or unsettled job, queued again at its step; what that step saw and did is kept."""
     _demand(job, "retry")
     steps = tuple(
         replace(
@@ -336,6 +340,7 @@ def retried(job: JobRecord, by: str, now: datetime) -> Change:
         steps=steps,
         state=JobState.QUEUED,
         holds=True,
+        wait=None,
         failure=None,
         finished_at=None,
         cancel_requested=False,

@@ -12,10 +12,7 @@ from app.domain.clock import Clock
 from app.domain.terms import ApprovalState, Decision, Verdict
 from app.engine.records import JobFilter, JobRecord, Page
 from app.security.keys import Principal
-from app.services.conditions import remember, replay
-from app.services.engine_answers import answered
 from app.services.jobs import JobsService
-from app.services.ports import Store
 from app.services.problems import not_found
 from app.services.records import Once
 
@@ -34,7 +31,6 @@ class Said:
 class ApprovalsService:
     """What approvers may do."""
 
-    store: Store
     jobs: JobsService
     clock: Clock
 
@@ -74,11 +70,6 @@ class ApprovalsService:
             digest=said.plan_digest,
             at=self.clock.now(),
         )
-        async with self.store.transaction() as tx:
-            with answered():
-                found = await replay(tx, once, self.clock.now(), tx.jobs.load)
-                if found is not None:
-                    return found.value
-                job = await tx.jobs.decide(approval_id, decision)
-            await remember(tx, once, job.id, self.clock.now())
-            return job
+        return await self.jobs.changed(
+            approval_id, once, lambda desk: desk.decide(approval_id, decision)
+        )

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from app.domain.clock import Clock
 from app.procedures.base import Procedure
+from app.procedures.registry import HANDLERS
 from app.security.addresses import AddressGuard
 from app.security.receivers import ReceiverGuard
 from app.security.redaction import Redactor
@@ -15,6 +16,7 @@ from app.security.vault import Vault
 from app.services.approvals import ApprovalsService
 from app.services.checks import ChecksService
 from app.services.clusters import ClustersService
+from app.services.control import ControlService
 from app.services.credentials import CredentialsService
 from app.services.diagnosis import DiagnosisService
 from app.services.evidence import EvidenceService
@@ -57,6 +59,7 @@ class Services:
     jobs: JobsService
     evidence: EvidenceService
     approvals: ApprovalsService
+    control: ControlService
     recovery: RecoveryService
     settings_matrix: SettingsMatrixService
     diagnosis: DiagnosisService
@@ -169,7 +172,8 @@ def join(parts: Parts, settings: Settings) -> Services:
             clock=parts.clock,
             version=version("clusterway"),
         ),
-        approvals=ApprovalsService(store=parts.store, jobs=jobs, clock=parts.clock),
+        approvals=ApprovalsService(jobs=jobs, clock=parts.clock),
+        control=ControlService(jobs=jobs, handlers=HANDLERS),
         settings_matrix=SettingsMatrixService(
             store=parts.store,
             appliances=parts.appliances,

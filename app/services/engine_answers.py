@@ -12,6 +12,7 @@ from app.engine.errors import (
     NoSuchGate,
     NoSuchJob,
     PeerBusy,
+    SkipRefused,
 )
 from app.services.problems import Problem, not_found
 
@@ -31,6 +32,8 @@ def answered() -> Iterator[None]:
         ) from error
     except DecisionRefused as error:
         raise Problem(error.code, str(error), job_id=error.job_id) from error
+    except SkipRefused as error:
+        raise Problem("skip-refused", str(error), job_id=error.job_id, step=error.step) from error
     except ClusterBusy as error:
         raise Problem("cluster-busy", str(error), job_id=error.job_id) from error
     except PeerBusy as error:

@@ -15,6 +15,7 @@ from app.domain.terms import Terms
 from app.engine.memory import read_cursor
 from app.engine.ports import JobDesk
 from app.engine.records import OVER, JobFilter, JobRecord, NewJob, Page
+from app.engine.transitions import legal_actions
 from app.security.keys import Principal
 from app.services.conditions import remember, replay
 from app.services.drift import differences
@@ -26,7 +27,15 @@ from app.services.problems import Item, Problem, invalid, not_found
 from app.services.records import Backup, Once, Outcome, RegisteredCluster, StoredPlan
 from app.services.terms import TermsAsked, agreed
 
-__all__ = ["JobFilter", "JobRecord", "JobsService", "Page", "Preview", "StartRequest"]
+__all__ = [
+    "JobFilter",
+    "JobRecord",
+    "JobsService",
+    "Page",
+    "Preview",
+    "StartRequest",
+    "legal_actions",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ class StartRequest:
     correlation: Mapping[str, Any] | None = None
     queue: bool = False
     terms: TermsAsked = field(default_factory=TermsAsked)
+    rerun_of: str = ""
+    """The job that this one runs again."""
 
     @property
     def change_number(self) -> str:
@@ -200,7 +211,7 @@ class JobsService:
 
     async def cancel(self, job_id: str, reason: str, by: Principal, once: Once | None) -> JobRecord:
         """Stop at the next safe point. Raises Problem `illegal-transition`."""
-        return await self._change(
+        return await self.changed(
             job_id, once, lambda desk: desk.request_cancel(job_id, by=by.id, reason=reason)
         )
 
@@ -219,7 +230,7 @@ class JobsService:
 
     async def retry(self, job_id: str, by: Principal, once: Once | None) -> JobRecord:
         """Go on from the failed step. Raises Problem `illegal-transition`, `cluster-busy`."""
-        return await self._change(job_id, once, lambda desk: desk.retry(job_id, by=by.id))
+        return await self.changed(job_id, once, lambda desk: desk.retry(job_id, by=by.id))
 
     async def attest(
         self,
@@ -250,7 +261,7 @@ class JobsService:
             recorded_for=by.id,
             recorded_at=self.clock.now(),
         )
-        return await self._change(job_id, once, lambda desk: desk.attest(job_id, attestation))
+        return await self.changed(job_id, once, lambda desk: desk.attest(job_id, attestation))
 
     async def backups_of(self, job_id: str) -> Sequence[Backup]:
         """The finished backups of a job. Raises Problem `not-found`."""
@@ -264,9 +275,10 @@ class JobsService:
                 return backup, self.backups.read(backup_id)
         raise not_found("backup", backup_id)
 
-    async def _change(
+    async def changed(
         self, job_id: str, once: Once | None, act: Callable[[JobDesk], Awaitable[JobRecord]]
     ) -> JobRecord:
+        """The job as `act` left it, in one transaction with the key of the request."""
         async with self.store.transaction() as tx:
             found = await self._replayed(tx, once)
             if found is not None:
@@ -377,4 +389,6 @@ def _details(request: StartRequest) -> dict[str, Any]:
         details["change"] = dict(request.change)
     if request.correlation:
         details["correlation"] = dict(request.correlation)
+    if request.rerun_of:
+        details["rerun_of"] = request.rerun_of
     return details

@@ -64,13 +64,17 @@ def agreed(
 
 
 def _approvals(policy: Policy, asked: TermsAsked) -> int:
+    # Four eyes without anybody who approves would be two.
+    wanted = max(policy.minimum_approvers, 1 if policy.four_eyes else 0)
     if asked.approvals is None:
-        return policy.minimum_approvers
-    if asked.approvals < policy.minimum_approvers:
+        return max(wanted, 1 if asked.four_eyes else 0)
+    if asked.approvals < wanted:
         raise invalid(
             "/approvals/minimum",
-            f"the policy of the cluster asks for {policy.minimum_approvers}; ask for no fewer",
+            f"the policy of the cluster asks for {wanted}; ask for no fewer",
         )
+    if asked.four_eyes and not asked.approvals:
+        raise invalid("/approvals/minimum", "four eyes need one approval at least")
     return asked.approvals
 
 

@@ -23,6 +23,7 @@ from app.engine.deciding import decided
 from app.engine.errors import ClusterBusy, Held, NoSuchJob, PeerBusy
 from app.engine.memory import read_cursor, write_cursor
 from app.engine.records import UNENDED, JobFilter, JobRecord, Lease, NewJob, Page
+from app.engine.skipping import Skip, skipped
 from app.engine.transitions import Change
 from app.services.plan_document import to_json
 from app.storage import job_rows
@@ -181,11 +182,13 @@ class ConnectionDesk:
         """See JobDesk."""
         await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
         job, now = await self.locked(job_id)
-        change = transitions.retried(job, by, now)
-        held = await self._held(job)
-        if held is not None:
-            raise held
-        return await self.apply(job, change)
+        return await self._taken_up(job, transitions.retried(job, by, now))
+
+    async def skip(self, job_id: str, skip: Skip) -> JobRecord:
+        """See JobDesk."""
+        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
+        job, now = await self.locked(job_id)
+        return await self._taken_up(job, skipped(job, skip, now))
 
     async def locked(self, job_id: str) -> tuple[JobRecord, dt.datetime]:
         """The job, its row locked until the transaction ends, and the database's time."""
@@ -254,6 +257,13 @@ class ConnectionDesk:
 
     async def _finish(self, change: Change) -> JobRecord:
         return (await self.finish([change]))[0]
+
+    async def _taken_up(self, job: JobRecord, change: Change) -> JobRecord:
+        """Write a change that gives a job its cluster again. Raises Held where another has it."""
+        held = await self._held(job)
+        if held is not None:
+            raise held
+        return await self.apply(job, change)
 
     async def _held(self, job: JobRecord) -> Held | None:
         found = await self._all(_HOLDER, cluster=job.cluster_id, id=job.id)

@@ -29,6 +29,7 @@ from app.engine.records import (
     Page,
     Wait,
 )
+from app.engine.skipping import Skip
 from app.storage import job_rows
 from app.storage.database import Pool
 from app.storage.desk import ConnectionDesk, Enqueue
@@ -187,6 +188,11 @@ class PostgresJournal:
         """See JobDesk."""
         async with self.desk() as desk:
             return await desk.retry(job_id, by=by)
+
+    async def skip(self, job_id: str, skip: Skip) -> JobRecord:
+        """See JobDesk."""
+        async with self.desk() as desk:
+            return await desk.skip(job_id, skip)
 
 
 _TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed)

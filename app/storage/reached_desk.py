@@ -13,6 +13,7 @@ from app.domain.terms import Decision
 from app.engine.errors import NoSuchJob
 from app.engine.ports import JobDesk
 from app.engine.records import JobFilter, JobRecord, Lease, NewJob, Page
+from app.engine.skipping import Skip
 from app.storage.reach import Reach
 
 
@@ -90,3 +91,8 @@ class ReachedDesk:
         """See JobDesk."""
         await self.load(job_id)
         return await self.desk.retry(job_id, by=by)
+
+    async def skip(self, job_id: str, skip: Skip) -> JobRecord:
+        """See JobDesk."""
+        await self.load(job_id)
+        return await self.desk.skip(job_id, skip)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.postgres
 
 SCOPES = {
     "": ["getLiveness", "getReadiness"],
-    "admin": ["createKey", "getKey", "listKeys", "revokeKey", "rotateKey", "updateKey"],
+    "admin": ["createKey", "getKey", "listKeys", "revokeKey", "rotateKey", "skipStep", "updateKey"],
     "approvals:decide": ["approveApproval", "rejectApproval"],
     "clusters:read": [
         "checkCluster",
@@ -96,7 +96,7 @@ SCOPES = {
         "testWebhook",
         "updateWebhook",
     ],
-    "jobs:run": ["attestStep", "retryJob", "start*"],
+    "jobs:run": ["attestStep", "pauseJob", "rerunJob", "resumeJob", "retryJob", "start*"],
 }
 """Scope -> operations; `plan*` and `start*` are those of every procedure."""
 

@@ -372,7 +372,7 @@ class JournalSuite:
         await place.journal.leave(job.lease, Leave(JobState.SUCCEEDED))
         with pytest.raises(IllegalTransition) as refused:
             await place.journal.request_cancel("job-1", by="Ann")
-        assert (refused.value.state, refused.value.legal) == ("succeeded", ())
+        assert (refused.value.state, refused.value.legal) == ("succeeded", ("rerun",))
 
     async def test_a_failed_job_frees_its_cluster_and_can_be_retried(self, place: Place) -> None:
         await place.create(new_job(step("a")))

@@ -65,13 +65,19 @@ async def list_all(
         str | None,
         Query(pattern=LINE, max_length=200, description="Only jobs of this change record."),
     ] = None,
+    rerun_of: Annotated[
+        str | None, Query(pattern=IDENTIFIER, description="Only jobs that run this one again.")
+    ] = None,
 ) -> JobList:
     """Jobs, newest first, without their steps."""
     wanted = JobFilter(
         states=frozenset() if state is None else frozenset({state}),
         cluster_id=cluster_id or "",
         procedure=procedure or "",
-        details={} if change_number is None else {"change": {"number": change_number}},
+        details={
+            **({} if change_number is None else {"change": {"number": change_number}}),
+            **({} if rerun_of is None else {"rerun_of": rerun_of}),
+        },
     )
     page = await services.jobs.page(wanted, cursor, limit)
     links.announce_next(request, response, page.next_cursor)
@@ -176,7 +182,7 @@ async def cancel(
     "/{job_id}/retry",
     status_code=202,
     operation_id="retryJob",
-    summary="Retry a failed job",
+    summary="Retry a job at its failed step",
     responses=responses(
         "not-found", "illegal-transition", "cluster-busy", "peer-busy", "idempotency-key-reused"
     ),
@@ -190,7 +196,7 @@ async def retry(
     services: ServicesOf,
     once: MaybeOnce,
 ) -> JobRead:
-    """Go on from the failed step. The step looks first and acts only where it must."""
+    """Go on from a failed or unsettled step. It looks first and acts only where it must."""
     job = await services.jobs.retry(job_id, caller, once)
     come_back(response, job)
     return job_read(job, links.base_url(request))

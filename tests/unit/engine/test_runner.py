@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from app.domain.job import JobState, StepFailure, StepState, WaitReason
-from app.engine.errors import LeaseLost
+from app.engine.errors import LeaseLost, SkipRefused
 from app.engine.records import JobRecord
+from app.engine.skipping import Skip
+from app.engine.transitions import legal_actions
 from app.procedures.base import Handler, Look, StepContext, StepFailed
 from tests.support.engine_bench import Bench, Peer, new_job, statement, step
 from transports.errors import (
@@ -241,13 +243,84 @@ def test_an_interrupted_act_is_repeated_only_after_the_settle_time() -> None:
     assert job.steps[0].attempt == 2
 
 
-def test_an_interrupted_act_is_tried_three_times_at_most() -> None:
+def test_an_act_interrupted_three_times_waits_for_an_operator_and_keeps_what_was_seen() -> None:
     bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"))))
     job = carry(bench, step("a", limit=600))
+    assert bench.peer.acts == ["a"] * 3
+    assert (job.state, job.holds, job.owner, job.wake_at) == (JobState.WAITING, True, None, None)
+    assert job.wait is not None
+    assert (job.wait.reason, job.wait.step) == (WaitReason.HOLD, "a")
+    assert "interrupted 3 times" in job.wait.note
+    assert job.unsettled
+    stuck = job.steps[0]
+    assert (stuck.state, stuck.attempt, stuck.act_returned) == (StepState.UNKNOWN, 3, False)
+    assert (stuck.before, stuck.seen) == ({"done": []}, {"done": []})
+    assert stuck.acted_at is not None
+    assert {"retry", "skip", "cancel"} <= set(legal_actions(job))
+
+
+def test_a_look_that_settles_it_ends_the_wait_without_another_act() -> None:
+    bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"))))
+
+    async def story() -> JobRecord:
+        assert (await bench.run(new_job(step("a", limit=600), step("b")))).unsettled
+        await asyncio.sleep(86_400)
+        bench.peer.act_fault = None
+        bench.peer.done.add("a")
+        await bench.journal.retry("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.SUCCEEDED
+    assert bench.peer.acts == ["a", "a", "a", "b"]
+
+
+def test_a_resume_of_an_unsettled_step_looks_again_and_never_acts_again() -> None:
+    bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"))))
+
+    async def story() -> JobRecord:
+        assert (await bench.run(new_job(step("a", limit=600)))).unsettled
+        await bench.journal.resume("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    assert run(story()).unsettled
+    assert bench.peer.acts == ["a"] * 3
+
+
+def test_a_cancelled_job_that_cannot_settle_a_step_ends_and_says_what_is_not_known() -> None:
+    bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"))))
+
+    async def story() -> JobRecord:
+        assert (await bench.run(new_job(step("a", limit=600)))).unsettled
+        await bench.journal.request_cancel("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
     assert job.state is JobState.FAILED
     assert job.failure is not None
     assert job.failure.code == "outcome-unknown"
     assert bench.peer.acts == ["a"] * 3
+
+
+def test_an_operator_who_settled_a_step_by_hand_skips_it_and_the_job_goes_on() -> None:
+    bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"), times=3)))
+
+    async def story() -> JobRecord:
+        assert (await bench.run(new_job(step("a", limit=600), step("b")))).unsettled
+        with pytest.raises(SkipRefused):
+            await bench.journal.skip("job-1", Skip("a", "Ann", "seen"))
+        await bench.journal.skip("job-1", Skip("a", "Ann", "done by hand", settled=True))
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.SUCCEEDED
+    assert (job.steps[0].state, job.steps[0].outcome) == (StepState.SKIPPED, "skipped_by_operator")
+    assert bench.peer.acts == ["a"] * 3 + ["b"]
+    assert "job.step.skipped" in [event.type for event in bench.journal.events_of("job-1")]
 
 
 def test_a_garbled_reply_gets_one_more_look() -> None:
@@ -370,9 +443,9 @@ def test_a_retry_goes_on_from_the_failed_step_and_keeps_what_was_seen_before() -
     bench = Bench(Peer(act_fault=failing(ConnectionLost("link died"), times=4)))
 
     async def story() -> JobRecord:
-        failed = await bench.run(new_job(step("a", limit=600), step("b")))
-        assert failed.state is JobState.FAILED
-        assert failed.steps[0].attempt == 3
+        stuck = await bench.run(new_job(step("a", limit=600), step("b")))
+        assert stuck.unsettled
+        assert stuck.steps[0].attempt == 3
         await asyncio.sleep(86_400)
         await bench.journal.retry("job-1", by="Ann")
         await bench.wakeups.until_idle()

@@ -23,7 +23,7 @@ from app.api.v1.schemas.jobs import (
 from app.api.v1.schemas.plans import PlannedStepRead, planned_step_read
 from app.domain.job import Event, JobState, StepFailure, StepRecord, StepState
 from app.services import change_texts
-from app.services.jobs import JobRecord, Preview
+from app.services.jobs import JobRecord, Preview, legal_actions
 from app.services.records import Backup
 
 _OVER = frozenset({StepState.DONE, StepState.SKIPPED})
@@ -115,6 +115,9 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
         "waiting": waiting,
         "progress": over / len(job.steps) if job.steps else 1.0,
         "cancel_requested": job.cancel_requested,
+        "pause_requested": job.pause_requested,
+        "actions": list(legal_actions(job)),
+        "rerun_of": details.get("rerun_of"),
         "failure": _failure(job.failure),
         "attestations": [
             AttestationRead.model_validate(attestation) for attestation in job.attestations.values()
@@ -140,6 +143,7 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
             evidence=f"{here}/evidence",
             observations=f"{here}/observations",
             approvals=f"{here}/approvals",
+            reruns=f"{base}/v1/jobs?rerun_of={job.id}",
         ),
     }
 
@@ -158,7 +162,10 @@ def _step(planned: PlannedStepRead, record: StepRecord) -> JobStepRead:
         attestation=planned.attestation,
         statement=planned.statement,
         started_at=record.started_at,
+        acted_at=record.acted_at,
         finished_at=record.finished_at,
+        seen_before=dict(record.before),
+        seen_last=dict(record.seen),
         failure=_failure(record.failure),
     )
 

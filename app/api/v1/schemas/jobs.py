@@ -49,7 +49,10 @@ class JobStepRead(Told):
     attestation: str | None = Field(description="The gate it waits for, if any.")
     statement: str | None = Field(description="What an operator states there.")
     started_at: datetime | None = Field(description="When it began.")
+    acted_at: datetime | None = Field(description="When it last acted on the peer.")
     finished_at: datetime | None = Field(description="When it ended.")
+    seen_before: dict[str, Any] = Field(description="What was seen before it acted.")
+    seen_last: dict[str, Any] = Field(description="What was seen last.")
     failure: FailureRead | None = Field(description="Why it failed.")
 
 
@@ -106,6 +109,7 @@ class JobLinks(Told):
     evidence: str = Field(description="All of it, signed.")
     observations: str = Field(description="What its peers said of themselves before and after.")
     approvals: str = Field(description="Who has to agree, and who has.")
+    reruns: str = Field(description="The jobs that run it again.")
 
 
 class JobSummary(Told):
@@ -124,6 +128,9 @@ class JobSummary(Told):
                     "waiting": None,
                     "progress": 0.25,
                     "cancel_requested": False,
+                    "pause_requested": False,
+                    "actions": ["cancel", "pause"],
+                    "rerun_of": None,
                     "failure": None,
                     "attestations": [],
                     "terms": {
@@ -156,6 +163,7 @@ class JobSummary(Told):
                             "evidence": f"jobs/{JOB}/evidence",
                             "observations": f"jobs/{JOB}/observations",
                             "approvals": f"jobs/{JOB}/approvals",
+                            "reruns": f"jobs?rerun_of={JOB}",
                         }.items()
                     },
                 }
@@ -172,6 +180,9 @@ class JobSummary(Told):
     waiting: WaitingRead | None = Field(description="What it waits for, in state waiting.")
     progress: float = Field(description="Steps over, from 0 to 1.")
     cancel_requested: bool = Field(description="Whether it will stop at the next safe point.")
+    pause_requested: bool = Field(description="Whether it will wait at the next safe point.")
+    actions: list[str] = Field(description="What may be done with it as it stands.")
+    rerun_of: str | None = Field(description="The job that it runs again.")
     failure: FailureRead | None = Field(description="Why it failed, or was not begun.")
     attestations: list[AttestationRead] = Field(description="What operators stated.")
     terms: TermsRead = Field(description="What must hold before it begins.")
@@ -236,6 +247,24 @@ class CancelCreate(Asked):
         pattern=LINES,
         description="For the record.",
         examples=["window closed"],
+    )
+
+
+class SkipCreate(Asked):
+    """Why a step is set aside."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reason": "Restarted at its console, seen active.", "settled": True}]
+        }
+    )
+
+    reason: Words = Field(description="For the record.", examples=["Restarted at its console."])
+    settled: bool = Field(
+        default=False,
+        description="An operator's word that the effect of a step that acts is there, or was "
+        "brought about by hand.",
+        examples=[True],
     )
 
 
