@@ -33,6 +33,7 @@ from app.storage.engine import PostgresEngine, open_engine
 from app.storage.evidence import EvidenceRows
 from app.storage.images import ImageFolder
 from app.storage.outbox import PostgresOutbox
+from app.storage.retention import Retention
 from app.storage.store import PostgresStore
 from app.storage.transcripts import Transcripts
 from app.storage.watches import PostgresWatches
@@ -147,6 +148,8 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             receivers=receivers(settings),
             new_secret=new_secret,
             check_ca_bundle=trust,
+            shelf=backups,
+            retention=Retention(engine.pool),
         )
         dispatcher = Dispatcher(
             outbox=PostgresOutbox(resources),

@@ -106,6 +106,39 @@ class Settings(BaseSettings):
     webhook_retention: timedelta = Field(
         default=timedelta(days=30), description="How long deliveries are kept after their end."
     )
+    retention_interval: float = Field(
+        default=3600.0,
+        ge=0,
+        le=604_800,
+        description="Seconds between two passes of retention; 0: only by `clusterway retention`.",
+    )
+    event_retention: timedelta = Field(
+        default=timedelta(days=365),
+        description="How long the events of an ended job are kept beside its sealed evidence.",
+    )
+    transcript_retention: timedelta = Field(
+        default=timedelta(days=90),
+        description="How long its transcript is kept beside its sealed evidence.",
+    )
+    observation_retention: timedelta = Field(
+        default=timedelta(days=365),
+        description="How long its observations are kept beside its sealed evidence.",
+    )
+    job_retention: timedelta = Field(
+        default=timedelta(days=3 * 365),
+        description="How long an ended job and its steps are kept; never before its events, "
+        "transcript and backups are gone.",
+    )
+    evidence_retention: timedelta = Field(
+        default=timedelta(days=10 * 365),
+        description="How long sealed evidence is kept; never before its job is gone.",
+    )
+    plan_retention: timedelta = Field(
+        default=timedelta(days=30), description="How long a plan is kept that no job was made of."
+    )
+    backups_per_peer: int = Field(
+        default=10, ge=1, le=1000, description="How many backups of a peer are kept."
+    )
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, le=64 * 1_048_576, description="Largest request body."
     )

@@ -81,6 +81,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
         asyncio.create_task(_close(service), name="late looks"),
         asyncio.create_task(service.services.watching.run(), name="watching"),
         asyncio.create_task(service.dispatcher.run(), name="webhooks"),
+        asyncio.create_task(service.services.retention.run(), name="retention"),
     }
     try:
         await service.engine.work(

@@ -60,7 +60,17 @@ begin
     end loop;
 end;
 $$;
-alter table job_event enable trigger job_event_append_only;
+create or replace function job_event_is_append_only() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'DELETE' and current_setting('clusterway.retention', true) = 'on' then
+        return old;
+    end if;
+    raise exception 'events are append-only';
+end;
+$$;
+drop trigger job_event_append_only on job_event;
+create trigger job_event_append_only before update or delete on job_event
+    for each row execute function job_event_is_append_only();
 alter table job_event alter column hash set not null;
 create trigger job_event_chained before insert on job_event
     for each row execute function job_event_is_chained();
@@ -84,7 +94,7 @@ create table job_transcript (
     hash bytea not null,
     primary key (job_id, seq)
 );
-create trigger job_transcript_append_only before update on job_transcript
+create trigger job_transcript_append_only before update or delete on job_transcript
     for each row execute function job_event_is_append_only();
 
 create table job_observation (
@@ -114,12 +124,16 @@ create table retention_hold (
 create index job_ended on job (finished_at) where finished_at is not null;
 create index backup_of_peer on backup (peer_id, finished_at);
 create index plan_created on plan (created_at);
+create index job_of_plan on job (plan_id);
 """
 
 DOWNGRADE = """
-drop index job_ended, backup_of_peer, plan_created;
+drop index job_ended, backup_of_peer, plan_created, job_of_plan;
 drop table retention_hold, evidence_key, job_observation, job_transcript, job_transcript_head;
 drop trigger job_event_chained on job_event;
+drop trigger job_event_append_only on job_event;
+create trigger job_event_append_only before update on job_event
+    for each row execute function job_event_is_append_only();
 drop function job_event_is_chained();
 drop function job_event_text(job_event);
 drop table job_evidence;

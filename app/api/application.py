@@ -11,6 +11,7 @@ from app.api import answers, health, openapi, pages
 from app.api.middleware import Authentication, BodyLimits, RequestIds
 from app.api.v1 import (
     approvals,
+    backups,
     checks,
     clusters,
     control,
@@ -26,6 +27,7 @@ from app.api.v1 import (
     peers,
     procedures,
     reports,
+    retention,
     settings_matrix,
     watching,
     webhook_messages,
@@ -71,6 +73,8 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         events.router,
         evidence.router,
         webhooks.router,
+        retention.router,
+        backups.router,
         images.router,
         keys.router,
         guide.router,

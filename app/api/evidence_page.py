@@ -45,7 +45,8 @@ def evidence_page(document: Part) -> HTMLResponse:
                 for a in sections["attestations"]
             ),
         ),
-        "<h3>Approvals</h3>" + "".join(_plain(one) for one in sections["approvals"]),
+        "<h3>Approvals, and the terms they were asked for under</h3>",
+        _plain(sections["approvals"]),
         "<h2>What changed on the peers</h2>",
         table(
             ("Peer", "Fact", "Before", "After"),

@@ -56,6 +56,14 @@ _TYPES = (
         "Use one of the methods in `Allow`.",
     ),
     ProblemType(
+        "backup-needed",
+        409,
+        "The backup is still needed",
+        "A backup is not deleted while it is the only one of its peer, while the job that took it "
+        "has not ended, or while that job is on hold.",
+        "Take a newer backup, wait for the job's end, or take the hold back; then delete it.",
+    ),
+    ProblemType(
         "cluster-busy",
         409,
         "Another job is at work on this cluster",

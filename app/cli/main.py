@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import demo, evidence, guide, jobs, keys, service, simulate
+from app.cli import demo, evidence, guide, jobs, keys, retention, service, simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,7 @@ app.command("worker")(service.worker)
 app.command("migrate")(service.migrate_database)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
+app.command("retention")(retention.retention)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(keys.app, name="keys")

@@ -28,6 +28,8 @@ class Scope(enum.StrEnum):
     JOBS_RUN = "jobs:run"
     JOBS_CANCEL = "jobs:cancel"
     APPROVALS_DECIDE = "approvals:decide"
+    BACKUPS_READ = "backups:read"
+    BACKUPS_WRITE = "backups:write"
     CREDENTIALS_WRITE = "credentials:write"
     WEBHOOKS_WRITE = "webhooks:write"
     AUDIT_READ = "audit:read"

@@ -14,8 +14,10 @@ from app.security.receivers import ReceiverGuard
 from app.security.redaction import Redactor
 from app.security.vault import Vault
 from app.services.approvals import ApprovalsService
+from app.services.backups import BackupShelf, BackupsService
 from app.services.checks import ChecksService
 from app.services.clusters import ClustersService
+from app.services.conditions import KEPT
 from app.services.control import ControlService
 from app.services.credentials import CredentialsService
 from app.services.diagnosis import DiagnosisService
@@ -37,6 +39,7 @@ from app.services.ports import (
     Store,
 )
 from app.services.recovery import RecoveryService
+from app.services.retention import Keep, RetentionRows, RetentionService
 from app.services.settings_matrix import SettingsMatrixService
 from app.services.surroundings import Surroundings
 from app.services.watch_records import Watches
@@ -58,6 +61,8 @@ class Services:
     checks: ChecksService
     jobs: JobsService
     evidence: EvidenceService
+    backups: BackupsService
+    retention: RetentionService
     approvals: ApprovalsService
     control: ControlService
     recovery: RecoveryService
@@ -96,6 +101,22 @@ class Parts:
     receivers: ReceiverGuard
     new_secret: Callable[[], str]
     check_ca_bundle: Callable[[str], object]
+    shelf: BackupShelf
+    retention: RetentionRows
+
+
+def kept(settings: Settings) -> Keep:
+    """The retention of the settings."""
+    return Keep(
+        events=settings.event_retention,
+        transcripts=settings.transcript_retention,
+        observations=settings.observation_retention,
+        jobs=settings.job_retention,
+        evidence=settings.evidence_retention,
+        plans=settings.plan_retention,
+        idempotency=KEPT,
+        backups_per_peer=settings.backups_per_peer,
+    )
 
 
 def join(parts: Parts, settings: Settings) -> Services:
@@ -174,6 +195,14 @@ def join(parts: Parts, settings: Settings) -> Services:
         ),
         approvals=ApprovalsService(jobs=jobs, clock=parts.clock),
         control=ControlService(jobs=jobs, handlers=HANDLERS),
+        backups=BackupsService(parts.shelf, parts.clock),
+        retention=RetentionService(
+            rows=parts.retention,
+            store=parts.store,
+            clock=parts.clock,
+            keep=kept(settings),
+            interval=settings.retention_interval,
+        ),
         settings_matrix=SettingsMatrixService(
             store=parts.store,
             appliances=parts.appliances,

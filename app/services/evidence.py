@@ -18,6 +18,7 @@ from typing import Any
 from app.domain.clock import Clock
 from app.engine.errors import EngineError, NoSuchJob
 from app.engine.records import JobRecord
+from app.security.acting import now_acting
 from app.security.chain import canonical
 from app.security.signing import KeyUnusable, SigningKey, genuine, new_key, sign, signed_by
 from app.security.vault import Vault
@@ -38,7 +39,7 @@ from app.services.evidence_records import (
     TranscriptRow,
 )
 from app.services.ports import Backups, Store
-from app.services.problems import Problem
+from app.services.problems import Problem, not_found
 
 SEALED_AT_ONCE = 10
 PAGE = 1000
@@ -78,6 +79,8 @@ class EvidenceService:
             sealed = await self.rows.sealed(job_id)
             if sealed is not None and not from_rows:
                 job = await self._job_if_any(job_id)
+                if job is None:
+                    _refuse_out_of_reach(job_id, sealed)
                 if job is None or sealed.event_seq >= job.last_event_seq:
                     return zlib.decompress(sealed.document)
             made, _ = await self._made(await self._job(job_id), sealed)
@@ -170,6 +173,14 @@ class EvidenceService:
                 return await tx.jobs.load(job_id)
             except NoSuchJob:
                 return None
+
+
+def _refuse_out_of_reach(job_id: str, sealed: Sealed) -> None:
+    """A job that is not found may be gone, or out of the caller's reach: its cluster tells."""
+    act = now_acting()
+    clusters = None if act is None else act.principal.clusters
+    if clusters is not None and sealed.sections["job"]["cluster_id"] not in clusters:
+        raise not_found("job", job_id)
 
 
 def _earlier(sealed: Sealed) -> tuple[list[ChainedEvent], list[TranscriptRow]]:

@@ -63,18 +63,16 @@ def sections_of(facts: Facts) -> Document:
         "plan": {**to_json(job.plan), "digest": job.plan.digest},
         "steps": [to_json(step) for step in job.steps],
         "attestations": [to_json(made) for _, made in sorted(job.attestations.items())],
-        "approvals": approvals_of(job),
+        "approvals": {
+            "terms": to_json(job.terms),
+            "decisions": [to_json(decision) for decision in job.decisions],
+        },
         "observations": [_observation(seen) for seen in facts.observations],
         "differences": differences(facts.observations),
         "events": [_event(chained) for chained in facts.events],
         "transcript": [{**row.body, "hash": row.hash} for row in facts.transcript],
         "backups": [_backup(backup) for backup in facts.backups],
     }
-
-
-def approvals_of(job: JobRecord) -> list[Any]:
-    """The decisions of people about the job, in the order they were made."""
-    return [to_json(decision) for decision in getattr(job, "decisions", ())]
 
 
 def differences(observations: Sequence[JobObservation]) -> Document:

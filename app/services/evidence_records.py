@@ -83,6 +83,17 @@ class Sealed:
         return sections
 
 
+@dataclass(frozen=True, slots=True)
+class RetentionHold:
+    """Nothing of this job is pruned, whatever its age."""
+
+    job_id: str
+    reason: str
+    held_by: str
+    """The principal that put it."""
+    held_at: datetime
+
+
 class EvidenceStore(Protocol):
     """Where evidence is kept. Raises EngineError where the database is away."""
 

@@ -133,6 +133,7 @@ class Backup:
     size: int
     sha256: str
     created_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

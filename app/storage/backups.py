@@ -12,6 +12,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,12 @@ from app.engine.errors import JournalDown
 from app.engine.ports import Seal
 from app.engine.records import Lease
 from app.procedures.base import StepFailed
+from app.services.backups import Removal
 from app.services.records import Backup
 from app.storage.database import Connection, Pool
 from app.storage.fence import demand
+from app.storage.reach import reach_of_the_caller
+from app.storage.retention import RETENTION_LOCK
 
 PIECE = 256 * 1024
 """Bytes of one sealed piece."""
@@ -35,6 +39,26 @@ LARGEST = 4 * 1024 * 1024 * 1024
 FOUND = ("peer_id", "file_name", "size", "sha256")
 """What a step is told of a backup that another job took."""
 _FINISHED = "select * from backup where finished_at is not null"
+
+_PAGE = """
+select backup.* from backup join job on job.id = backup.job_id
+where backup.finished_at is not null
+    and (%(peer)s = '' or backup.peer_id = %(peer)s)
+    and (%(cluster)s = '' or job.cluster_id = %(cluster)s)
+    and (%(reach)s::text[] is null or job.cluster_id = any(%(reach)s))
+    and (%(at)s::timestamptz is null or (backup.finished_at, backup.id) < (%(at)s, %(id)s))
+order by backup.finished_at desc, backup.id desc limit %(limit)s
+"""
+_NEEDED = """
+select job.state in ('succeeded', 'failed', 'cancelled') as ended,
+    exists (select 1 from retention_hold h where h.job_id = job.id) as held,
+    (select count(*) from backup o where o.peer_id = backup.peer_id and o.id <> backup.id
+        and o.finished_at is not null) as others
+from backup join job on job.id = backup.job_id
+where backup.id = %(id)s and backup.finished_at is not null
+    and (%(reach)s::text[] is null or job.cluster_id = any(%(reach)s))
+for update of job
+"""
 
 Write = Callable[[bytes], Awaitable[None]]
 Produce = Callable[[Write], Awaitable[Mapping[str, Any]]]
@@ -102,6 +126,53 @@ class BackupArchive:
     async def of_job(self, job_id: str) -> Sequence[Backup]:
         """The finished backups of a job, in the order they were taken."""
         return [_backup(row) for row in await self.finished("job_id = %(job)s", job=job_id)]
+
+    async def page(
+        self, peer_id: str, cluster_id: str, before: tuple[datetime, str] | None, limit: int
+    ) -> list[Backup]:
+        """See `app.services.backups.BackupShelf`."""
+        at, backup_id = before or (None, "")
+        async with self.connection() as connection:
+            rows = await connection.execute(
+                _PAGE,
+                {
+                    "peer": peer_id,
+                    "cluster": cluster_id,
+                    "at": at,
+                    "id": backup_id,
+                    "limit": limit,
+                    "reach": _reach(),
+                },
+            )
+            return [_backup(row) for row in await rows.fetchall()]
+
+    async def get(self, backup_id: str) -> Backup | None:
+        """See `app.services.backups.BackupShelf`."""
+        within = (
+            "id = %(id)s and (%(reach)s::text[] is null or exists (select 1 from job"
+            " where job.id = backup.job_id and job.cluster_id = any(%(reach)s)))"
+        )
+        rows = await self.finished(within, id=backup_id, reach=_reach())
+        return _backup(rows[0]) if rows else None
+
+    async def remove(self, backup_id: str) -> Removal:
+        """See `app.services.backups.BackupShelf`."""
+        async with self.connection() as connection, connection.transaction():
+            # Retention counts the backups of a peer, too: one after the other.
+            await connection.execute("select pg_advisory_xact_lock(%s)", [RETENTION_LOCK])
+            row = await (
+                await connection.execute(_NEEDED, {"id": backup_id, "reach": _reach()})
+            ).fetchone()
+            if row is None:
+                return Removal.UNKNOWN
+            if not row["ended"]:
+                return Removal.UNENDED
+            if row["held"]:
+                return Removal.HELD
+            if row["others"] == 0:
+                return Removal.ONLY
+            await connection.execute("delete from backup where id = %s", [backup_id])
+            return Removal.DONE
 
     async def read(self, backup_id: str) -> AsyncIterator[bytes]:
         """The plain bytes, piece by piece. Raises LookupError, BackupBroken.
@@ -243,6 +314,12 @@ class BackupsOfJob:
         return partial(self._backups.read, backup_id)
 
 
+def _reach() -> list[str] | None:
+    """The clusters that the caller is limited to; None: all of them."""
+    clusters = reach_of_the_caller().clusters
+    return None if clusters is None else sorted(clusters)
+
+
 def place(backup_id: str, seq: int) -> str:
     """What a piece is sealed for."""
     return f"backup:{backup_id}:{seq}"
@@ -258,4 +335,5 @@ def _backup(row: Mapping[str, Any]) -> Backup:
         size=row["size"],
         sha256=row["sha256"],
         created_at=row["created_at"],
+        finished_at=row["finished_at"],
     )

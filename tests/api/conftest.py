@@ -37,11 +37,13 @@ from app.services.bundle import Parts, Services, join
 from app.services.identifiers import Identifiers
 from app.services.records import StoredPlan
 from app.settings import Settings
+from app.storage.backups import BackupArchive
 from app.storage.cluster_registry import ClusterRegistry
 from app.storage.database import journal_pool, plain_url, resource_engine
 from app.storage.desk import ConnectionDesk
 from app.storage.evidence import EvidenceRows
 from app.storage.images import ImageFolder
+from app.storage.retention import Retention
 from app.storage.store import PostgresStore
 from app.storage.transcripts import Transcripts
 from app.storage.watches import PostgresWatches
@@ -76,8 +78,9 @@ async def database_url(shared_database: str) -> str:
     """One database for all tests of the API, emptied before each: cheaper than one each."""
     async with await psycopg.AsyncConnection.connect(plain_url(shared_database)) as connection:
         await connection.execute(
-            "truncate webhook, webhook_delivery, evidence_key, job_evidence, setting, idempotency,"
-            " api_key, rejected_credential, plan, cluster_member, cluster, peer, credential cascade"
+            "truncate webhook, webhook_delivery, evidence_key, job_evidence, retention_hold,"
+            " setting, idempotency, api_key, rejected_credential, plan, cluster_member,"
+            " cluster, peer, credential cascade"
         )
     return shared_database
 
@@ -340,6 +343,7 @@ async def world(
     pool = journal_pool(database_url)
     await pool.open()
     settings = Settings(data_folder=tmp_path, max_body_bytes=65536, allow_loopback_webhooks=True)
+    vault = load_vault(settings.keys)
     appliances, backups, clock = PretendedAppliances(), NoBackups(), MovingClock()
     parts = Parts(
         store=PostgresStore(engine, lambda connection: ConnectionDesk(connection, _enqueue)),
@@ -348,7 +352,7 @@ async def world(
         images=ImageFolder(settings.images),
         feed=PollingFeed(),
         procedures={**PROCEDURES, NAMING.slug: NAMING},
-        vault=load_vault(settings.keys),
+        vault=vault,
         redactor=redactor,
         guard=AddressGuard(),
         clock=clock,
@@ -362,6 +366,8 @@ async def world(
         receivers=receivers(settings),
         new_secret=new_secret,
         check_ca_bundle=trust,
+        shelf=BackupArchive(pool, vault),
+        retention=Retention(pool),
     )
     services = join(parts, settings)
     key = await services.keys.first_key()

@@ -16,7 +16,20 @@ pytestmark = pytest.mark.postgres
 
 SCOPES = {
     "": ["getLiveness", "getReadiness"],
-    "admin": ["createKey", "getKey", "listKeys", "revokeKey", "rotateKey", "skipStep", "updateKey"],
+    "admin": [
+        "createKey",
+        "getJobHold",
+        "getKey",
+        "holdJobRecords",
+        "listKeys",
+        "releaseJobRecords",
+        "revokeKey",
+        "rotateKey",
+        "skipStep",
+        "updateKey",
+    ],
+    "backups:read": ["downloadJobBackup", "listBackups", "verifyBackup"],
+    "backups:write": ["deleteBackup"],
     "approvals:decide": ["approveApproval", "rejectApproval"],
     "clusters:read": [
         "checkCluster",
@@ -65,7 +78,6 @@ SCOPES = {
     "credentials:write": ["createCredential", "deleteCredential", "rotateCredential"],
     "jobs:cancel": ["cancelJob"],
     "jobs:read": [
-        "downloadJobBackup",
         "getApproval",
         "getJob",
         "getJobEvidence",

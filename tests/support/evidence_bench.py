@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.domain.terms import Decision, Terms, Verdict
 from app.security.chain import BEGINNING, canonical, link
 from app.security.signing import SigningKey, new_key, sign
 from app.security.vault import Vault
@@ -50,6 +51,8 @@ async def facts(*, ended: bool = True) -> Facts:
         for moment, one in ((Moment.BEFORE, view), (Moment.AFTER, later))
     ]
     backup = Backup("backup-1", job.id, "peer-1", "a", "b.tar.gz", 10, "ab" * 32, NOW)
+    decision = Decision("key-2", Verdict.APPROVED, "Ben", "read it", job.plan.digest, NOW)
+    job = replace(job, decisions=(decision,), terms=Terms(approvals=1, four_eyes=True))
     return Facts(job, chained, rows, seen, [backup], "1.0")
 
 

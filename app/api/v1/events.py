@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.api.dependencies import JobsReader, ServicesOf
+from app.api.dependencies import BackupsReader, JobsReader, ServicesOf
 from app.api.negotiation import prefers
 from app.api.problems import responses
 from app.api.v1.schemas.job_reading import backup_read, event_read
@@ -120,7 +120,7 @@ async def download(
     backup_id: Annotated[
         str, Path(pattern=IDENTIFIER, description="A backup.", examples=["backup-1"])
     ],
-    _caller: JobsReader,
+    _caller: BackupsReader,
     services: ServicesOf,
 ) -> StreamingResponse:
     """The plain bytes, decrypted while they are sent."""
