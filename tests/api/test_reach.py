@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.services.records import Backup
 from tests.api.conftest import World, peer_body
 from tests.api.routes import EVERY, Operation
 from tests.api.test_conventions import is_problem
+from tests.support.archive_suite import produce
 
 pytestmark = pytest.mark.postgres
 
@@ -32,6 +32,7 @@ WITHOUT_ID = {
     "createPeer": OWN,
     "findAlarms": CATALOGUE,
     "listApprovals": LIST,
+    "listBackups": LIST,
     "listClusters": LIST,
     "listEvidenceKeys": CATALOGUE,
     "listCredentials": LIST,
@@ -82,8 +83,12 @@ async def furnish(world: World, name: str, number: int) -> dict[str, str]:
         json={"name": f"{name}-vcs", "kind": "neighbor", "zone_name": "zone"},
     )
     assert neighbour.status_code == 201, neighbour.text
-    backup = Backup(f"backup-{name}", job.json()["id"], peer["id"], "step", "a.gz", 3, "00")
+    shelf = world.parts.shelf
+    await shelf.of(job.json()["id"]).receive("step", peer["id"], produce(b"abc"))
+    (backup,) = await shelf.of_job(job.json()["id"])
     world.backups.found[backup.id] = (backup, [b"abc"])
+    held = f"/v1/jobs/{job.json()['id']}/retention-hold"
+    assert (await world.client.put(held, json={"reason": "a case"})).status_code == 200
     hook = {
         "name": f"{name} hook",
         "url": "https://receiver.example.com/hook",
