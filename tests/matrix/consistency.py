@@ -8,10 +8,11 @@ and states follow their causes slowly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from app.appliance.alarms import is_cluster_alarm
-from app.domain.observation import Observation
+from app.domain.observation import Observation, View
 from app.procedures.recovery import registered
 
 if TYPE_CHECKING:
@@ -24,15 +25,16 @@ _LOOKS_EVERY = 60.0
 
 async def wrong(stage: Stage) -> list[str]:
     """Everything that is not as it must be; empty: consistent and at work."""
-    return await disagreements(stage) or await unsettled(stage)
+    views = {peer_id: await stage.observe(peer_id) for peer_id in stage.peers}
+    return disagreements(stage, views) or await unsettled(stage, views)
 
 
-async def disagreements(stage: Stage) -> list[str]:
+def disagreements(stage: Stage, views: Mapping[str, View]) -> list[str]:
     """Where the peers that answer do not form the registered cluster."""
     cluster = registered(stage.cluster)
     found: list[str] = []
     for peer_id, peer in stage.peers.items():
-        view = await stage.observe(peer_id)
+        view = views[peer_id]
         if not isinstance(view, Observation):
             continue
         if peer_id in cluster.members:
@@ -42,22 +44,23 @@ async def disagreements(stage: Stage) -> list[str]:
     return found + stage.witness.disagreements(*cluster.members)
 
 
-async def unsettled(stage: Stage) -> list[str]:
+async def unsettled(stage: Stage, views: Mapping[str, View]) -> list[str]:
     """What still keeps the members from being a cluster at work when there was time for it."""
     waited = 0.0
     while True:
-        found = await _not_at_work(stage)
+        found = _not_at_work(stage, views)
         if not found or waited >= SETTLES_WITHIN:
             return found
         await stage.fleet.clock.sleep(_LOOKS_EVERY)
         waited += _LOOKS_EVERY
+        views = {member.id: await stage.observe(member.id) for member in stage.cluster.members}
 
 
-async def _not_at_work(stage: Stage) -> list[str]:
-    views = [await stage.observe(member.id) for member in stage.cluster.members]
-    heard = [view for view in views if isinstance(view, Observation)]
+def _not_at_work(stage: Stage, views: Mapping[str, View]) -> list[str]:
+    members = [views[member.id] for member in stage.cluster.members]
+    heard = [view for view in members if isinstance(view, Observation)]
     # Who lists a peer that is out of service cannot have an Active database or be without alarms.
-    whole = len(heard) == len(views)
+    whole = len(heard) == len(members)
     wanted = stage.rehearsed.parameters
     in_maintenance = wanted.get("peer_ids", ()) if wanted.get("enabled") else ()
     found: list[str] = []
