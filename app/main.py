@@ -59,6 +59,7 @@ class Service:
     transcripts: Transcripts
     closing: Closing
     images: ImageFolder
+    names: NameServers
     appliances: ConnectedPeers
     vault: Vault
     redactor: Redactor
@@ -125,6 +126,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
         appliances = ConnectedPeers(access, registry.create, clock)
         backups = BackupArchive(engine.pool, vault)
         images = ImageFolder(settings.images)
+        names = name_servers(settings)
         transcripts = Transcripts(engine.pool)
         evidence = EvidenceRows(engine.pool)
         parts = Parts(
@@ -142,7 +144,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             build_transport=registry.create,
             probes={"ssh": probe_host_key, "http": probe_certificate},
             watches=PostgresWatches(resources),
-            names=name_servers(settings),
+            names=names,
             evidence=evidence,
             transcripts=transcripts,
             receivers=receivers(settings),
@@ -171,6 +173,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             transcripts=transcripts,
             closing=Closing(store, evidence, clock),
             images=images,
+            names=names,
             appliances=appliances,
             vault=vault,
             redactor=redactor,

@@ -71,6 +71,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
                 registry,
                 service.backups.of(job.id, job.lease),
                 service.images,
+                service.names,
                 ending=look_back,
             )
         await notebook.settled(LAST_ENTRIES_SECONDS)

@@ -27,7 +27,7 @@ from app.engine.memory import MemoryJournal, MemoryWakeups
 from app.engine.ports import Tools
 from app.engine.records import JobFilter, JobRecord, NewJob
 from app.engine.runner import Runner
-from app.procedures.base import Handler, Look, StepContext
+from app.procedures.base import Handler, Look, NameLookups, NoNames, StepContext
 from app.procedures.registry import HANDLERS, PROCEDURES
 from app.procedures.safe_points import only_where_recorded
 from transports import mock
@@ -175,6 +175,7 @@ class Rehearsal:
         self.journal = MemoryJournal(self.clock, self.wakeups)
         self.backups: dict[str, MemoryBackups] = {}
         self.images = MemoryImages()
+        self.names: NameLookups = NoNames()
         self.neighbours: tuple[Neighbour, ...] = ()
         self.handlers = {kind: self._watched(handler) for kind, handler in HANDLERS.items()}
         self.transport: Callable[[Endpoint], Transport] = mock.create
@@ -337,7 +338,7 @@ class Rehearsal:
 
         backups = self.backups.setdefault(job.id, MemoryBackups(self.backups))
         try:
-            yield Tools(appliance, self.registry, backups, self.images)
+            yield Tools(appliance, self.registry, backups, self.images, names=self.names)
         finally:
             for opened in appliances.values():
                 await opened.close()

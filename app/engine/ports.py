@@ -29,7 +29,15 @@ from app.engine.records import (
     Wait,
 )
 from app.engine.skipping import Skip
-from app.procedures.base import BackupStore, Handler, NoImages, Registry, SoftwareImages
+from app.procedures.base import (
+    BackupStore,
+    Handler,
+    NameLookups,
+    NoImages,
+    NoNames,
+    Registry,
+    SoftwareImages,
+)
 
 
 class Journal(Protocol):
@@ -155,6 +163,7 @@ class Tools:
     registry: Registry
     backups: BackupStore
     images: SoftwareImages = field(default_factory=NoImages)
+    names: NameLookups = field(default_factory=NoNames)
     ending: Callable[[JobRecord], Awaitable[None]] = _nothing
     """Called once where the job is about to end, while it still holds its peers. Bounds its own
     time and raises nothing but EngineError."""

@@ -380,6 +380,7 @@ class StepRun:
             attestations=job.attestations,
             records={record.key: record for record in self._going.records},
             images=self._tools.images,
+            names=self._tools.names,
         )
         try:
             return await function(context)

@@ -16,13 +16,14 @@ The engine runs a step like this, and nothing else touches a peer:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.appliance.appliance import Appliance
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
+from app.domain.dns import Answer, Lookup, Question
 from app.domain.job import Attestation, StepFailure, StepRecord
 from app.domain.peer import Peer
 from app.domain.plan import PlannedStep
@@ -133,6 +134,25 @@ class NoImages:
         yield b""
 
 
+class NameLookups(Protocol):
+    """Name servers, each asked by itself."""
+
+    async def ask(self, asked: Mapping[str, Sequence[Question]]) -> tuple[Lookup, ...]:
+        """One lookup for each server and question, in their order; raises only when cancelled."""
+
+
+class NoNames:
+    """Nobody is asked. Implements NameLookups."""
+
+    async def ask(self, asked: Mapping[str, Sequence[Question]]) -> tuple[Lookup, ...]:
+        """See NameLookups."""
+        return tuple(
+            Lookup(server, question, Answer.NOT_ASKED)
+            for server, questions in asked.items()
+            for question in questions
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
     """All a handler may use. Whatever is not here, a step cannot do."""
@@ -149,6 +169,7 @@ class StepContext:
     records: Mapping[str, StepRecord] = field(default_factory=dict)
     """The records of all steps of this job, by key: what an earlier step saw."""
     images: SoftwareImages = field(default_factory=NoImages)
+    names: NameLookups = field(default_factory=NoNames)
 
     async def appliance(self, peer_id: str | None = None) -> Appliance:
         """The step's peer, or another one, in domain words."""

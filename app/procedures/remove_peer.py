@@ -24,6 +24,7 @@ from app.procedures.steps.attest import gate, gates_for, neighbours_updated
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.clustering import write_clustering
 from app.procedures.steps.leaving import delete_pre_shared_key, disable_lync, leave_cluster
+from app.procedures.steps.names import no_longer_named
 from app.procedures.steps.neighbours import zones_of_neighbours
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import alarms_cleared, database_active
@@ -152,6 +153,7 @@ def stages_for(
             *zones_of_neighbours(s, addresses, "RML-31 RML-36"),
             neighbours_updated(cluster.name, "RML-31 RML-36", leave_out=[peer.address]),
             gate(dns.code, dns.remedy, dns.requirements),
+            *no_longer_named(s, peer, staying, "RML-11 RML-12"),
             *([gate("removed-unit-settled",
                     f"{peer.name} is taken out of service, or is given another configuration, so"
                     " that other devices no longer use it as a peer of the cluster.",

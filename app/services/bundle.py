@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from app.domain.clock import Clock
-from app.procedures.base import Procedure
+from app.procedures.base import NameLookups, Procedure
 from app.procedures.registry import HANDLERS
 from app.security.addresses import AddressGuard
 from app.security.receivers import ReceiverGuard
@@ -33,7 +33,6 @@ from app.services.ports import (
     Backups,
     EventFeed,
     Images,
-    NameLookups,
     NewId,
     Probe,
     Store,

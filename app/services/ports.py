@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from app.domain.dns import Lookup, Question
 from app.domain.neighbour import Neighbour
 from app.domain.observation import View
 from app.domain.settings import PeerSettings
@@ -259,12 +258,4 @@ class Appliances(Protocol):
 
         What could not be measured is missing. Asked only of peers that have the capability.
         """
-        ...
-
-
-class NameLookups(Protocol):
-    """Name servers, each asked by itself."""
-
-    async def ask(self, asked: Mapping[str, Sequence[Question]]) -> tuple[Lookup, ...]:
-        """One lookup for each server and question, in their order; raises only when cancelled."""
         ...

@@ -14,7 +14,8 @@ from app.dns.naptr import Dialable, dialable, enum_name
 from app.dns.questions import first_round, second_round
 from app.domain.dns import DnsView, Lookup, Question
 from app.domain.observation import Observation
-from app.services.ports import Appliances, NameLookups
+from app.procedures.base import NameLookups
+from app.services.ports import Appliances
 from app.services.problems import invalid
 
 PING = "ping_from_peer"
