@@ -41,6 +41,7 @@ class Kind(enum.StrEnum):
 
     DROP_BEFORE = "drop before"
     DROP_WITHIN = "drop within"
+    DROP_EVERY = "drop every"
     NO_ANSWER = "no answer"
     DROP_AFTER = "drop after"
     WRONG_ANSWER = "wrong answer"
@@ -62,13 +63,15 @@ class Kind(enum.StrEnum):
 EXCHANGE = {
     Kind.DROP_BEFORE: FaultKind.DROP_BEFORE,
     Kind.DROP_WITHIN: FaultKind.DROP_BEFORE,
+    Kind.DROP_EVERY: FaultKind.DROP_BEFORE,
     Kind.NO_ANSWER: FaultKind.DELAY,
     Kind.DROP_AFTER: FaultKind.DROP_AFTER,
     Kind.WRONG_ANSWER: FaultKind.WRONG_ANSWER,
     Kind.IGNORED_WRITE: FaultKind.IGNORED_WRITE,
     Kind.DISK_FULL: FaultKind.DISK_FULL,
 }
-"""Kinds that strike one call, and the fleet's own word for each."""
+"""Kinds that strike one call, and the fleet's own word for each. All but one strike it once;
+`drop every` strikes it again at every try, until somebody has mended the cause."""
 
 LASTING = {
     Kind.REPLICATION_STUCK: FaultKind.REPLICATION_STUCK,
@@ -127,6 +130,8 @@ def _exchanges(step: str, calls: list[Call]) -> Iterator[Blow]:
             call = own[index]
             for kind in (Kind.DROP_BEFORE, Kind.NO_ANSWER, Kind.DROP_AFTER, Kind.WRONG_ANSWER):
                 yield Blow(kind, step, call.peer, call)
+            if phase is Phase.ACT and index == len(own) - 1:
+                yield Blow(Kind.DROP_EVERY, step, call.peer, call)
             if call.what == "write":
                 yield Blow(Kind.IGNORED_WRITE, step, call.peer, call)
                 if call.parts > 1:

@@ -2,8 +2,9 @@
 
 While a job runs nobody interferes. Where it says that it waits for a peer without end, somebody
 comes two hours later and brings the peer back; a peer that is gone for good they give up by
-cancelling the job. When a job has ended badly they do what its remedy asks for: the cause is mended
-and a quarter of an hour passes before they go on. They are never quicker than that.
+cancelling the job. Where it holds because looking did not settle what an act did, and where it has
+ended badly, they do what the remedy asks for: the cause is mended and a quarter of an hour passes
+before they go on. They are never quicker than that.
 """
 
 from __future__ import annotations
@@ -48,12 +49,21 @@ class Operator:
             else:
                 await self.mend()
 
+    async def settle(self, job_id: str) -> None:
+        """See to a job that holds because looking did not settle what an act did."""
+        if self._stage.blow is not None and self._stage.blow.kind is Kind.PEER_GONE:
+            await self._stage.journal.request_cancel(job_id, by="tester")
+            return
+        await self.mend()
+        await self._stage.journal.retry(job_id, by="tester")
+
     async def mend(self) -> None:
         """What the failure's remedy asks for: the cause is gone, a lost peer is back.
 
         A peer that is gone stays gone; a restart that hangs is ended at the plug.
         """
         stage = self._stage
+        stage.mended = True
         stage.fleet.faults.clear()
         for stuck in stage.fleet:
             for number in set(stuck.alarms.raised) - set(stuck.alarms._wanted):

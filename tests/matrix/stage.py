@@ -73,6 +73,7 @@ class Stage(Rehearsal):
         self.acted: set[str] = set()
         self.blow = blow
         self.struck = False
+        self.mended = False
         self.job_id = ""
         self._at: tuple[str, str, Phase] | None = None
         self._visits: dict[tuple[str, Phase], int] = {}
@@ -199,7 +200,8 @@ class Stage(Rehearsal):
         return await self._struck_or_not(self.blow, seen, call)
 
     async def _struck_or_not(self, blow: Blow, seen: Call, call: Awaitable[Any]) -> Any:
-        if self.struck:
+        again = blow.kind is Kind.DROP_EVERY and not self.mended
+        if self.struck and not again:
             return await call
         if blow.kind is Kind.DEATH_WITHIN and (seen.step, seen.phase) == (blow.step, Phase.ACT):
             self.struck = True
@@ -242,7 +244,11 @@ class Stage(Rehearsal):
         """Serve wake-ups until the job has ended; a dead worker's job goes to the next one."""
         for number in range(tries):
             await self.wakeups.until_idle()
-            if (await self.journal.load(job_id)).state.ended:
+            job = await self.journal.load(job_id)
+            if job.state.ended:
                 return
+            if job.unsettled:
+                await self.operator.settle(job_id)
+                continue
             await self.journal.reclaim(job_id)
             self.new_worker(f"worker-after-{number + 1}")

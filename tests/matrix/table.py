@@ -9,7 +9,7 @@ from app.domain.job import JobState
 from tests.matrix.faults import Kind
 from tests.matrix.run import Result
 
-_HALVES: tuple[Sequence[Kind], ...] = (list(Kind)[:9], list(Kind)[9:])
+_HALVES: tuple[Sequence[Kind], ...] = (list(Kind)[:10], list(Kind)[10:])
 
 
 def lines(results: Iterable[Result]) -> list[str]:

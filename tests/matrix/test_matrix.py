@@ -6,12 +6,15 @@ from dataclasses import replace
 import pytest
 
 from app.domain.job import JobState
+from app.engine.records import JOB_WAITING
 from app.guide.scenarios import REHEARSED, Rehearsed
 from app.procedures.base import Handler, Look, StepContext
 from app.procedures.registry import HANDLERS, PROCEDURES
 from tests.matrix.faults import Blow, Kind, blows
 from tests.matrix.parts import PARTS, dealt, part_of_this_commit
-from tests.matrix.run import clean, struck
+from tests.matrix.run import Result, clean, play, struck
+from tests.matrix.stage import Stage
+from transports.mock.virtual_time import run
 
 PART = part_of_this_commit()
 
@@ -62,6 +65,21 @@ def test_every_step_that_calls_a_peer_is_struck_by_loss_and_by_wrong_answers():
 
 def test_a_step_without_calls_can_only_be_cancelled():
     assert [blow.kind for blow in blows((), frozenset(), ["gate"])] == [Kind.CANCEL]
+
+
+def test_a_job_that_nothing_settles_holds_until_the_operator_has_mended_the_cause():
+    one = rehearsed("maintenance-mode, on")
+    blow = next(b for b in clean(one)[1] if b.kind is Kind.DROP_EVERY)
+
+    async def story() -> tuple[Result, list[str]]:
+        stage = Stage(one, blow)
+        result = await play(stage, blow)
+        events = await stage.journal.events(stage.job_id)
+        return result, [str(e.data["reason"]) for e in events if e.type == JOB_WAITING]
+
+    result, waits = run(story())
+    assert (result.violations, result.state) == ([], JobState.SUCCEEDED)
+    assert "hold" in waits
 
 
 def test_a_step_that_skips_its_read_back_is_found_by_the_matrix(monkeypatch):
