@@ -1,7 +1,8 @@
 """A worker: carries out jobs with the sessions, registry and backups of an open service.
 
-Between jobs, and beside them, it looks at the clusters whose turn it is (app.services.watching) and
-sends the webhooks that are due (app.webhooks.dispatcher).
+Beside them, it looks at the clusters whose turn it is (app.services.watching), carries out the
+schedules that are due (app.services.schedules) and sends the webhooks that are due
+(app.webhooks.dispatcher).
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
         asyncio.create_task(service.services.watching.run(), name="watching"),
         asyncio.create_task(service.dispatcher.run(), name="webhooks"),
         asyncio.create_task(service.services.retention.run(), name="retention"),
+        asyncio.create_task(service.services.schedules.run(), name="schedules"),
     }
     try:
         await service.engine.work(

@@ -28,10 +28,12 @@ from app.api.v1 import (
     procedures,
     reports,
     retention,
+    schedules,
     settings_matrix,
     watching,
     webhook_messages,
     webhooks,
+    windows,
 )
 from app.services.bundle import Services
 from app.settings import Settings
@@ -66,6 +68,8 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         diagnosis.router,
         watching.router,
         reports.router,
+        windows.router,
+        schedules.router,
         procedures.router(services.planning.procedures),
         jobs.router,
         control.router,

@@ -38,6 +38,8 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "diagnosis", "description": "What is wrong with a cluster, and what mends it."},
     {"name": "watching", "description": "What happens to a cluster between changes."},
     {"name": "neighbours", "description": "Devices whose zones name a cluster's addresses."},
+    {"name": "windows", "description": "When clusters may be worked on, and change freezes."},
+    {"name": "schedules", "description": "Jobs that start by themselves, again and again."},
     {"name": "procedures", "description": "The catalogue of changes."},
     {"name": "plans", "description": "What a job would do, before anything is touched."},
     {"name": "jobs", "description": "Plans being carried out."},

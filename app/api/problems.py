@@ -193,6 +193,30 @@ _TYPES = (
         "Give them another credential first.",
     ),
     ProblemType(
+        "window-in-use",
+        409,
+        "The window is in use",
+        "The policy of a cluster names the window, or a job that has not ended runs in it; "
+        "`errors` says which.",
+        "Take it out of the policies, and wait for the jobs or cancel them.",
+    ),
+    ProblemType(
+        "window-never-opens",
+        409,
+        "There is no window for this job",
+        "Within ten years no window of the cluster, outside of change freezes and inside the "
+        "change window, stays open for as long as the job must go on without a stop. "
+        "Nothing was changed.",
+        "Give the cluster a longer or later window, or correct the change window.",
+    ),
+    ProblemType(
+        "schedule-stopped",
+        409,
+        "The schedule was stopped for good",
+        "A stopped schedule stays readable and starts nothing any more.",
+        "Make a new schedule.",
+    ),
+    ProblemType(
         "peer-in-cluster",
         409,
         "The peer is a member of a cluster",

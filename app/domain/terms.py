@@ -11,6 +11,8 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.window import ALWAYS, Calendar
+
 MOST_APPROVERS = 10
 
 
@@ -54,6 +56,10 @@ class Terms:
     """See Policy."""
     window_ids: tuple[str, ...] = ()
     """The windows it runs in."""
+    calendar: Calendar = ALWAYS
+    """When it may work: those windows, the change freezes and the change window, as they were."""
+    pace: float = 1.0
+    """Appliance seconds in one second, as it was: what compares a plan with an opening."""
 
 
 class Verdict(enum.StrEnum):

@@ -18,7 +18,6 @@ HORIZON: what does not come until then, never comes.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import heapq
 import itertools
@@ -197,6 +196,8 @@ class Calendar:
                 yield Opening(start, None if stop >= limit else stop)
 
 
+ALWAYS = Calendar()
+"""Restricts nothing."""
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -220,17 +221,8 @@ def read_rule(text: str) -> Rule:
     return parse(text)
 
 
-def to_document(calendar: Calendar) -> dict[str, Any]:
-    """A calendar as plain JSON values: how it is kept with a job."""
-    return {
-        "windows": [_window_document(window) for window in calendar.windows],
-        "freezes": [_window_document(window) for window in calendar.freezes],
-        "within": [None if moment is None else moment.isoformat() for moment in calendar.within],
-    }
-
-
-def from_document(document: Mapping[str, Any]) -> Calendar:
-    """The calendar that `to_document` wrote."""
+def calendar_from(document: Mapping[str, Any]) -> Calendar:
+    """The calendar whose fields these JSON values are, times in ISO 8601."""
     begin, end = document["within"]
     return Calendar(
         windows=tuple(window_from(entry) for entry in document["windows"]),
@@ -240,7 +232,7 @@ def from_document(document: Mapping[str, Any]) -> Calendar:
 
 
 def window_from(document: Mapping[str, Any]) -> Window:
-    """A window from its document. Raises WindowRefused, RuleRefused."""
+    """The window whose fields these JSON values are. Raises WindowRefused, RuleRefused."""
     return Window(
         name=document["name"],
         zone=document["zone"],
@@ -256,17 +248,6 @@ def window_from(document: Mapping[str, Any]) -> Window:
             for entry in document["blackouts"]
         ),
     )
-
-
-def _window_document(window: Window) -> dict[str, Any]:
-    document = dataclasses.asdict(window)
-    document["start"] = window.start.isoformat()
-    document["end"] = None if window.end is None else window.end.isoformat()
-    document["blackouts"] = [
-        {"start": b.start.isoformat(), "end": b.end.isoformat(), "reason": b.reason}
-        for b in window.blackouts
-    ]
-    return document
 
 
 def _read(text: str | None) -> datetime | None:

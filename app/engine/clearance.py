@@ -16,9 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.forecast import stretches
 from app.domain.job import StepFailure, WaitReason
 from app.domain.terms import Verdict, approved
-from app.engine.records import JobRecord, Wait
+from app.engine.records import OVER, JobRecord, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """The job may not go on any more: it ends without having done anything."""
+    """The job may not go on any more: it ends where it stands, at a safe point."""
 
     failure: StepFailure
 
@@ -82,5 +83,42 @@ def _scheduled_start(job: JobRecord, now: datetime) -> Kept | None:
     return Waits(Wait(WaitReason.WINDOW, f"starts at {at:%Y-%m-%d %H:%M:%S %Z}"), at)
 
 
-RULES: tuple[Rule, ...] = (_approval, _scheduled_start)
+def _window(job: JobRecord, now: datetime) -> Kept | None:
+    """Kept until a window is open for as long as the job will not be able to stop.
+
+    Without `enforce_window` only a job that has not begun is kept.
+    """
+    terms = job.terms
+    if terms.calendar.always or (job.started_at is not None and not terms.enforce_window):
+        return None
+    opening = terms.calendar.room(now, uninterrupted(job))
+    if opening is None:
+        return Never(_no_window(job))
+    if opening.start <= now:
+        return None
+    ends = "" if opening.end is None else f" to {opening.end:%Y-%m-%d %H:%M:%S %Z}"
+    note = f"the window is open from {opening.start:%Y-%m-%d %H:%M:%S %Z}{ends}"
+    return Waits(Wait(WaitReason.WINDOW, note), opening.start)
+
+
+def uninterrupted(job: JobRecord) -> float:
+    """Seconds the job is expected to take from where it stands to its next safe point."""
+    current = job.current
+    if current is None:
+        return 0.0
+    return stretches(job.plan.steps[current.seq - 1 :])[0] / job.terms.pace
+
+
+def _no_window(job: JobRecord) -> StepFailure:
+    done = sum(step.state in OVER for step in job.steps)
+    where = f"{done} of {len(job.steps)} steps are done" if done else "Nothing was done"
+    return StepFailure(
+        "window-never-opens",
+        f"No window stays open for the {uninterrupted(job):.0f} seconds that the job must go on "
+        f"without a stop, now or within ten years. {where}; the cluster is at a safe point.",
+        "Give the cluster a longer or later window, or correct the change window; then plan anew.",
+    )
+
+
+RULES: tuple[Rule, ...] = (_approval, _scheduled_start, _window)
 """In the order they are told: what needs people first."""

@@ -111,6 +111,9 @@ class MemoryJournal:
         job = self._job(job_id)
         now = self._clock.now()
         if not transitions.may_claim(job, now):
+            if job.owner is None and job.wake_at is not None and job.wake_at > now:
+                # The clock was set back meanwhile; in a database the sweeper would see it.
+                await self._wakeups.wake(job_id, (job.wake_at - now).total_seconds())
             return None
         job = await self._apply(transitions.claimed(job, owner, now))
         return job if job.owner == owner else None

@@ -322,7 +322,7 @@ class StepRun:
         events = self._events(event) if changed else started
         if leave.state is JobState.CANCELLED or (
             leave.wait is not None
-            and leave.wait.reason is WaitReason.HOLD
+            and leave.wait.reason in (WaitReason.HOLD, WaitReason.WINDOW)
             and self._record.state is not StepState.UNKNOWN
         ):
             self._record = replace(self._record, state=StepState.PENDING, started_at=None)

@@ -135,12 +135,21 @@ def going_on(
         changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=wake_at)
         told = events if queued is None else (*events, queued)
         return Change(changed, told, wake=wake_at is not None)
+    job = _given_way(job)
     timed = job.holds or kept.wait.reason is WaitReason.APPROVAL
     wake_at = kept.wake_at if timed else None
     changed = replace(job, state=JobState.WAITING, wait=kept.wait, wake_at=wake_at)
     if not _same_wait(job.wait, kept.wait):
         events = (*events, _waiting(kept.wait, kept.wake_at))
     return Change(changed, events, wake=wake_at is not None)
+
+
+def _given_way(job: JobRecord) -> JobRecord:
+    """A step that was looked at and has not acted begins its limit anew when the job goes on."""
+    current = job.current
+    if current is None or current.started_at is None or current.acted_at is not None:
+        return job
+    return with_step(job, replace(current, state=StepState.PENDING, started_at=None))
 
 
 def promoted(job: JobRecord, now: datetime) -> Change:

@@ -23,6 +23,7 @@ from app.services.credentials import CredentialsService
 from app.services.diagnosis import DiagnosisService
 from app.services.evidence import EvidenceService
 from app.services.evidence_records import EvidenceStore, TranscriptReader
+from app.services.forecasts import ForecastsService
 from app.services.jobs import JobsService
 from app.services.keys import KeysService
 from app.services.neighbours import NeighboursService
@@ -39,11 +40,13 @@ from app.services.ports import (
 )
 from app.services.recovery import RecoveryService
 from app.services.retention import Keep, RetentionRows, RetentionService
+from app.services.schedules import SchedulesService
 from app.services.settings_matrix import SettingsMatrixService
 from app.services.surroundings import Surroundings
 from app.services.watch_records import Watches
 from app.services.watching import Pace, WatchingService
 from app.services.webhooks import WebhooksService
+from app.services.windows import WindowsService
 from app.settings import Settings
 from transports.base import Endpoint
 
@@ -69,6 +72,9 @@ class Services:
     diagnosis: DiagnosisService
     watching: WatchingService
     webhooks: WebhooksService
+    windows: WindowsService
+    schedules: SchedulesService
+    forecasts: ForecastsService
     keys: KeysService
     images: Images
     store: Store
@@ -234,6 +240,15 @@ def join(parts: Parts, settings: Settings) -> Services:
             new_secret=parts.new_secret,
             check_ca_bundle=parts.check_ca_bundle,
         ),
+        schedules=SchedulesService(
+            store=parts.store,
+            jobs=jobs,
+            procedures=parts.procedures,
+            clock=parts.clock,
+            new_id=parts.new_id,
+        ),
+        forecasts=ForecastsService(store=parts.store, clock=parts.clock),
+        windows=WindowsService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         images=parts.images,
         store=parts.store,

@@ -20,6 +20,7 @@ from app.services.peers import PeersService
 from app.services.ports import NewId, Store
 from app.services.problems import Problem, invalid, not_found
 from app.services.records import CredentialKind, Once, Outcome, Page, RegisteredCluster
+from app.services.windows import of_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class ClustersService:
                     raise invalid(
                         "/pre_shared_key_id", "there is no pre_shared_key credential of this id"
                     )
+            await of_policy(tx, (policy or Policy()).window_ids)
             cluster = RegisteredCluster(
                 cluster=Cluster(id=self.new_id("cluster"), name=name.rstrip(".").lower()),
                 pre_shared_key_id=pre_shared_key_id,
@@ -101,6 +103,7 @@ class ClustersService:
             if found is None:
                 raise not_found("cluster", cluster_id)
             expected.check(tag(cluster_id, found.version))
+            await of_policy(tx, policy.get("window_ids", ()))
             return await tx.clusters.describe(
                 cluster_id,
                 found.labels if labels is None else labels,

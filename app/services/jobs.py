@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
+from app.domain.forecast import stretches
 from app.domain.job import Attestation, Event
 from app.domain.plan import Plan, PlannedStep
 from app.domain.terms import Terms
@@ -26,6 +27,7 @@ from app.services.ports import Backups, EventFeed, NewId, Store, Transaction
 from app.services.problems import Item, Problem, invalid, not_found
 from app.services.records import Backup, Once, Outcome, RegisteredCluster, StoredPlan
 from app.services.terms import TermsAsked, agreed
+from app.services.windows import calendar_of
 
 __all__ = [
     "JobFilter",
@@ -132,7 +134,8 @@ class JobsService:
                     "the members of the cluster changed while the peers were observed",
                     cluster_id=cluster_id,
                 )
-            terms = self._terms(registered, request)
+            terms = await self._terms(tx, registered, request)
+            _refuse_without_window(terms, plan, self.clock.now())
             if promised is None:
                 await tx.plans.add(drafted.stored)
             job = NewJob(
@@ -303,7 +306,7 @@ class JobsService:
         registered = await tx.clusters.get(cluster_id)
         if registered is None:
             raise not_found("cluster", cluster_id)
-        self._terms(registered, request)
+        await self._terms(tx, registered, request)
         if request.plan_digest is None:
             return None
         promised = await tx.plans.latest(cluster_id, slug, request.plan_digest)
@@ -339,14 +342,19 @@ class JobsService:
             )
         return promised
 
-    def _terms(self, registered: RegisteredCluster, request: StartRequest) -> Terms:
-        return agreed(
+    async def _terms(
+        self, tx: Transaction, registered: RegisteredCluster, request: StartRequest
+    ) -> Terms:
+        terms = agreed(
             registered.policy,
             request.terms,
             request.change_number,
             self.clock.now(),
             self.approval_lifetime,
         )
+        now = self.clock.now()
+        calendar = await calendar_of(tx, registered.policy, request.change, now)
+        return replace(terms, calendar=calendar, pace=self.clock.pace)
 
     def _attestations(
         self, plan: Plan, request: StartRequest, by: Principal
@@ -381,6 +389,17 @@ def _seen(drafted: Drafted, plan: Plan, cluster: Cluster) -> dict[str, Any]:
     """What the members and the plan's peers said of themselves just now, as JSON."""
     wanted = {peer.id for peer in cluster.members} | {step.peer_id for step in plan.steps}
     return {peer: to_json(view) for peer, view in drafted.views.items() if peer in wanted}
+
+
+def _refuse_without_window(terms: Terms, plan: Plan, now: datetime) -> None:
+    """Raises Problem `window-never-opens` where the job could never begin."""
+    needed = (stretches(plan.steps) or (0.0,))[0] / terms.pace
+    if terms.calendar.room(max(now, terms.not_before or now), needed) is None:
+        raise Problem(
+            "window-never-opens",
+            f"no window stays open for the {needed:.0f} seconds the job needs to its first stop",
+            cluster_id=plan.cluster_id,
+        )
 
 
 def _details(request: StartRequest) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from app.domain.finding import Finding, Severity
 from app.domain.observation import View
 from app.domain.plan import Impact, Plan, PlannedStep, Stage
 from app.domain.terms import Terms
+from app.domain.window import ALWAYS, calendar_from
 
 _VOLATILE = frozenset(
     {"observed_at", "uptime", "calls", "peer_id", "clock_offset", "round_trip_from_here"}
@@ -65,6 +66,8 @@ def terms_from_json(document: Mapping[str, Any]) -> Terms:
         four_eyes=document.get("four_eyes", False),
         enforce_window=document.get("enforce_window", False),
         window_ids=tuple(document.get("window_ids", ())),
+        calendar=calendar_from(document["calendar"]) if "calendar" in document else ALWAYS,
+        pace=document.get("pace", 1.0),
         **times,
     )
 

@@ -26,9 +26,11 @@ from app.services.records import (
     RegisteredCluster,
     RegisteredNeighbour,
     RegisteredPeer,
+    RegisteredWindow,
     SoftwareImage,
     StoredPlan,
 )
+from app.services.schedule_records import Schedules
 from app.services.webhook_records import DeliveryLog, Subscriptions
 
 NewId = Callable[[str], str]
@@ -173,6 +175,27 @@ class Neighbours(Protocol):
     async def remove(self, neighbour_id: str) -> None: ...
 
 
+class Windows(Protocol):
+    """Windows and change freezes."""
+
+    async def add(self, window: RegisteredWindow) -> None: ...
+    async def get(self, window_id: str, *, lock: bool = False) -> RegisteredWindow | None: ...
+    async def page(self, after: str | None, limit: int) -> Page[RegisteredWindow]: ...
+    async def replace(self, window: RegisteredWindow) -> None: ...
+    async def remove(self, window_id: str) -> None: ...
+    async def named(self, window_ids: Sequence[str]) -> Sequence[RegisteredWindow]:
+        """Those of the ids that exist; none of them is deleted until the transaction ends."""
+        ...
+
+    async def freezes(self) -> Sequence[RegisteredWindow]:
+        """All windows that close every cluster."""
+        ...
+
+    async def used_by(self, window_id: str) -> Sequence[str]:
+        """Ids of the clusters whose policy names it and of unended jobs that run in it."""
+        ...
+
+
 class Images(Protocol):
     """The software images that lie ready for upgrades."""
 
@@ -193,6 +216,10 @@ class Transaction(Protocol):
     def clusters(self) -> Clusters: ...
     @property
     def neighbours(self) -> Neighbours: ...
+    @property
+    def windows(self) -> Windows: ...
+    @property
+    def schedules(self) -> Schedules: ...
     @property
     def plans(self) -> Plans: ...
     @property

@@ -16,6 +16,7 @@ from app.domain.neighbour import Neighbour
 from app.domain.peer import Peer
 from app.domain.plan import Plan
 from app.domain.terms import Label, Policy
+from app.domain.window import Window
 
 T = TypeVar("T")
 
@@ -110,6 +111,26 @@ class RegisteredNeighbour:
     """A neighbour as registered."""
 
     neighbour: Neighbour
+    created_at: datetime
+
+
+class WindowKind(enum.StrEnum):
+    """What a window is for."""
+
+    WINDOW = "window"
+    """Opens for the clusters whose policy names it."""
+    BLACKOUT = "blackout"
+    """Closes every cluster while it lasts: a change freeze."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredWindow:
+    """A window as registered."""
+
+    id: str
+    kind: WindowKind
+    window: Window
+    version: int
     created_at: datetime
 
 

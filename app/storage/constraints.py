@@ -15,6 +15,8 @@ _MEANING = {
     "cluster_name": ("name-taken", "a cluster has this name already"),
     "webhook_name": ("name-taken", "a subscription has this name already"),
     "neighbour_name": ("name-taken", "the cluster has a neighbour of this name already"),
+    "maintenance_window_name": ("name-taken", "a window has this name already"),
+    "schedule_name": ("name-taken", "a schedule has this name already"),
     "cluster_member_peer": ("peer-in-cluster", "a peer is a member of another cluster"),
 }
 

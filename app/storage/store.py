@@ -37,8 +37,10 @@ from app.storage.neighbours import NeighbourRows
 from app.storage.peers import ClusterRows, PeerRows
 from app.storage.reach import EVERYTHING, Reach, reach_of_the_caller
 from app.storage.reached_desk import ReachedDesk
+from app.storage.schedules import ScheduleRows
 from app.storage.tables import PlanRow
 from app.storage.webhooks import DeliveryRows, SubscriptionRows
+from app.storage.windows import WindowRows
 
 DeskOn = Callable[[AsyncConnection], JobDesk]
 """The desk whose writes belong to the transaction open on that connection."""
@@ -106,6 +108,8 @@ class UnitOfWork:
     peers: PeerRows
     clusters: ClusterRows
     neighbours: NeighbourRows
+    windows: WindowRows
+    schedules: ScheduleRows
     plans: PlanRows
     keys: ApiKeyRows
     remembered: RememberedRows
@@ -135,6 +139,8 @@ class PostgresStore:
                         peers=PeerRows(session, reach),
                         clusters=ClusterRows(session, reach),
                         neighbours=NeighbourRows(session, reach),
+                        windows=WindowRows(session, reach),
+                        schedules=ScheduleRows(session, reach),
                         plans=PlanRows(session, reach),
                         keys=ApiKeyRows(session),
                         remembered=RememberedRows(session),

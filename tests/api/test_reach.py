@@ -41,12 +41,19 @@ WITHOUT_ID = {
     "listJobs": LIST,
     "listKeys": LIST,
     "listPeers": LIST,
+    "createWindow": REFUSED,
+    "deleteWindow": REFUSED,
+    "getWindow": CATALOGUE,
+    "listWindowOpenings": CATALOGUE,
+    "listWindows": CATALOGUE,
+    "replaceWindow": REFUSED,
+    "listSchedules": LIST,
     "createWebhook": "tells of the key's clusters only",
     "listProcedures": CATALOGUE,
     "listWebhooks": LIST,
     "probePeer": "asks an address that the guard allows; nothing registered is touched",
 }
-NOT_OF_A_CLUSTER = frozenset({"slug", "step_key"})
+NOT_OF_A_CLUSTER = frozenset({"slug", "step_key", "window_id"})
 """Names in a path that are no id."""
 
 UNKNOWN = "06f3k2m8q1v5x7z9b2d4f6h8j0"
@@ -98,6 +105,16 @@ async def furnish(world: World, name: str, number: int) -> dict[str, str]:
     webhook = await world.client.post("/v1/webhooks", json=hook)
     assert webhook.status_code == 201, webhook.text
     delivery = await world.client.post(f"/v1/webhooks/{webhook.json()['id']}/test")
+    kept = await world.client.post(
+        f"/v1/clusters/{cluster['id']}/procedures/name-peer/schedule",
+        json={
+            "peer_id": peer["id"],
+            "schedule_name": f"{name} nightly",
+            "time_zone": "UTC",
+            "start": "2030-01-01T00:00",
+        },
+    )
+    assert kept.status_code == 201, kept.text
     wanted = {"name": f"{name} key", "scopes": ["admin"], "clusters": [cluster["id"]]}
     key = (await world.client.post("/v1/keys", json=wanted)).json()
     return {
@@ -106,6 +123,7 @@ async def furnish(world: World, name: str, number: int) -> dict[str, str]:
         "plan_id": plan["id"],
         "job_id": job.json()["id"],
         "approval_id": job.json()["id"],
+        "schedule_id": kept.json()["id"],
         "webhook_id": webhook.json()["id"],
         "delivery_id": delivery.json()["id"],
         "neighbour_id": neighbour.json()["id"],
@@ -158,6 +176,19 @@ async def test_the_same_operations_find_what_is_the_keys_own(two: Two) -> None:
             ids = {name: two.own[name] for name in names}
             answer = await two.ask("GET", operation.at(**ids), params=operation.query)
             assert answer.status_code in {200, 202, 409}, (operation.name, answer.text)
+
+
+async def test_a_limited_key_reads_windows_and_changes_none(two: Two) -> None:
+    body = {"name": "w", "time_zone": "UTC", "start": "2030-01-01T00:00"}
+    made = await two.world.client.post("/v1/windows", json=body)
+    place = f"/v1/windows/{made.json()['id']}"
+    assert (await two.ask("GET", place)).status_code == 200
+    for method, path, more in (
+        ("POST", "/v1/windows", {"json": {**body, "name": "x"}}),
+        ("PUT", place, {"json": body, "headers": {"If-Match": "*"}}),
+        ("DELETE", place, {"headers": {"If-Match": "*"}}),
+    ):
+        is_problem(await two.ask(method, path, **more), 403, "forbidden")
 
 
 async def test_a_foreign_id_beside_an_own_one_is_not_found_either(two: Two) -> None:

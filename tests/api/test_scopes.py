@@ -42,6 +42,10 @@ SCOPES = {
         "getPeer",
         "getPeerCapabilities",
         "getPlan",
+        "getPlanForecast",
+        "getWindow",
+        "listWindowOpenings",
+        "listWindows",
         "getProcedure",
         "getSettingsMatrix",
         "getWatching",
@@ -67,7 +71,10 @@ SCOPES = {
         "createCluster",
         "createNeighbour",
         "createPeer",
+        "createWindow",
         "deleteCluster",
+        "deleteWindow",
+        "replaceWindow",
         "deleteNeighbour",
         "deletePeer",
         "probePeer",
@@ -80,6 +87,11 @@ SCOPES = {
     "jobs:read": [
         "getApproval",
         "getJob",
+        "getJobForecast",
+        "getSchedule",
+        "listScheduleRuns",
+        "listSchedules",
+        "listUpcoming",
         "getJobEvidence",
         "getJobEvidencePage",
         "getJobObservations",
@@ -108,15 +120,26 @@ SCOPES = {
         "testWebhook",
         "updateWebhook",
     ],
-    "jobs:run": ["attestStep", "pauseJob", "rerunJob", "resumeJob", "retryJob", "start*"],
+    "jobs:run": [
+        "attestStep",
+        "pauseJob",
+        "pauseSchedule",
+        "rerunJob",
+        "resumeJob",
+        "resumeSchedule",
+        "retryJob",
+        "schedule*",
+        "start*",
+        "stopSchedule",
+    ],
 }
-"""Scope -> operations; `plan*` and `start*` are those of every procedure."""
+"""Scope -> operations; `plan*`, `start*` and `schedule*` are those of every procedure."""
 
 
 def expected(operation: Operation) -> str:
     name = operation.name
     if "/procedures/" in operation.path and operation.method == "POST":
-        name = re.sub(r"^(plan|start).*", r"\1*", name)
+        name = re.sub(r"^(plan|start|schedule).*", r"\1*", name)
     found = [scope for scope, names in SCOPES.items() if name in names]
     assert len(found) == 1, f"{name}: give it one line in SCOPES, with the scope it must ask for"
     return found[0]
@@ -129,7 +152,7 @@ def test_every_operation_asks_for_its_scope(operation: Operation) -> None:
 
 
 def test_no_line_of_the_table_is_left_over() -> None:
-    there = {operation.name for operation in EVERY} | {"plan*", "start*"}
+    there = {operation.name for operation in EVERY} | {"plan*", "start*", "schedule*"}
     assert {name for names in SCOPES.values() for name in names} <= there
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.job import JobState, WaitReason
 from app.domain.terms import ApprovalState, Decision, Terms, Verdict
+from app.domain.window import Blackout, Calendar, Window
 from app.engine.errors import DecisionRefused, IllegalTransition
 from app.engine.records import JobFilter, JobRecord, Leave, NewJob
 from tests.support.engine_bench import new_job, step
@@ -33,7 +34,41 @@ def word(job: NewJob | JobRecord, principal: str = "key-2", **more: Any) -> Deci
     )
 
 
+NIGHTS = Window(
+    "nights",
+    "Europe/Berlin",
+    datetime.fromisoformat("2026-01-03T22:00"),
+    datetime.fromisoformat("2026-01-04T04:00"),
+    "FREQ=WEEKLY",
+    (Blackout(datetime.fromisoformat("2026-12-24"), datetime.fromisoformat("2027-01-02"), "x"),),
+)
+
+
 class TermsSuite:
+    async def test_a_job_outside_its_window_waits_for_it_as_a_row_with_a_time(
+        self, place: Place
+    ) -> None:
+        opens = soon(3600)
+        terms = Terms(enforce_window=True, calendar=Calendar((), (), (opens, None)))
+        made = await place.create(new_job(step("a"), terms=terms))
+        assert (made.state, made.wake_at) == (JobState.WAITING, opens)
+        assert made.wait is not None
+        assert made.wait.reason is WaitReason.WINDOW
+        assert await place.journal.claim("job-1", "w") is None
+        assert (await place.wakeups.stats())["waiting"] == 1
+        second = await place.create(new_job(step("a"), job_id="job-2", terms=terms), queue=True)
+        assert (second.state, second.wake_at, second.holds) == (JobState.WAITING, None, False)
+        await place.journal.request_cancel("job-1", by="ann")
+        turn = await place.journal.load("job-2")
+        assert (turn.state, turn.wake_at, turn.holds) == (JobState.WAITING, opens, True)
+
+    async def test_a_job_without_any_window_left_ends_where_it_is_made(self, place: Place) -> None:
+        terms = Terms(enforce_window=True, calendar=Calendar((), (), (None, soon(-5))))
+        made = await place.create(new_job(step("a"), terms=terms))
+        assert (made.state, made.holds) == (JobState.CANCELLED, False)
+        assert made.failure is not None
+        assert made.failure.code == "window-never-opens"
+
     async def test_terms_and_decisions_come_back_as_they_were_made(self, place: Place) -> None:
         terms = Terms(
             approvals=3,
@@ -42,6 +77,8 @@ class TermsSuite:
             not_before=soon(3600),
             enforce_window=True,
             window_ids=("window-1",),
+            calendar=Calendar((NIGHTS,), (NIGHTS,), (soon(10), None)),
+            pace=2.5,
         )
         made = await place.create(new_job(step("a"), terms=terms))
         assert made.terms == terms

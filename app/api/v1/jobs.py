@@ -18,6 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.marks import come_back
 from app.api.problems import responses
+from app.api.v1.schemas.forecasts import ForecastRead, forecast_read
 from app.api.v1.schemas.job_reading import cancel_preview, job_read, job_result, job_summary
 from app.api.v1.schemas.jobs import (
     AttestCreate,
@@ -141,6 +142,20 @@ async def recovery(job_id: JobId, _caller: JobsReader, services: ServicesOf) -> 
     drafted, so that what forbids it right now is told. Changes nothing.
     """
     return recovery_read(await services.recovery.of(job_id))
+
+
+@router.get(
+    "/{job_id}/forecast",
+    operation_id="getJobForecast",
+    summary="See when a job that has not begun would run",
+    responses=responses("not-found", "illegal-transition"),
+)
+async def forecast(job_id: JobId, _caller: JobsReader, services: ServicesOf) -> ForecastRead:
+    """From the jobs before it, its windows and its scheduled start, by the plans' expected times.
+
+    With anything in `unknown` the times are the earliest possible ones.
+    """
+    return forecast_read(await services.forecasts.of_job(job_id))
 
 
 @router.get(

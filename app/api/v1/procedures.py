@@ -1,4 +1,4 @@
-"""The catalogue of procedures, and for each of them one path to plan and one to start.
+"""The catalogue of procedures, and for each one path to plan, one to start and one to schedule.
 
 The routes are made from the registry, so a new procedure has its own path, body, operationId and
 documentation without a line here.
@@ -15,9 +15,11 @@ from app.api import links
 from app.api.dependencies import ClustersReader, JobsRunner, MaybeOnce, RequiredOnce, ServicesOf
 from app.api.marks import come_back, created
 from app.api.problems import responses
+from app.api.v1.schemas.forecasts import ForecastRead, forecast_read
 from app.api.v1.schemas.job_reading import job_read
 from app.api.v1.schemas.jobs import JobRead
 from app.api.v1.schemas.plans import PlanRead, plan_read
+from app.api.v1.schemas.schedules import ScheduleRead, schedule_read
 from app.api.v1.schemas.starting import (
     Bodies,
     ProcedureList,
@@ -28,7 +30,9 @@ from app.api.v1.schemas.starting import (
 )
 from app.api.v1.schemas.words import IDENTIFIER, ClusterId, PlanId
 from app.procedures.base import Procedure
+from app.services.conditions import tag
 from app.services.problems import invalid, not_found
+from app.services.schedules import NewSchedule
 
 Queue = Annotated[
     bool, Query(description="Wait in line behind the job that is at work.", examples=[False])
@@ -46,6 +50,7 @@ def router(procedures: Mapping[str, Procedure]) -> APIRouter:
     for entry in catalogue.values():
         _add_plan(made, entry)
         _add_start(made, entry)
+        _add_schedule(made, entry)
     return made
 
 
@@ -80,6 +85,25 @@ def _add_catalogue(made: APIRouter, catalogue: Mapping[str, Bodies]) -> None:
         tags=["procedures"],
         operation_id="getProcedure",
         summary="Read a procedure",
+        responses=responses("not-found"),
+    )
+
+    async def forecast(
+        plan_id: PlanId, _caller: ClustersReader, services: ServicesOf
+    ) -> ForecastRead:
+        """When a job of this plan would run that is started now with `?queue=true`.
+
+        By the cluster's present policy and line. With anything in `unknown` the times are the
+        earliest possible ones.
+        """
+        return forecast_read(await services.forecasts.of_plan(plan_id))
+
+    made.add_api_route(
+        "/v1/plans/{plan_id}/forecast",
+        forecast,
+        tags=["plans"],
+        operation_id="getPlanForecast",
+        summary="See when a job of a plan would run",
         responses=responses("not-found"),
     )
     made.add_api_route(
@@ -180,7 +204,54 @@ def _add_start(made: APIRouter, entry: Bodies) -> None:
             "plan-blocked",
             "plan-expired",
             "plan-mismatch",
+            "window-never-opens",
             "change-required",
+            "idempotency-in-flight",
+            "idempotency-key-reused",
+            "body-too-large",
+            "unsupported-media-type",
+        ),
+    )
+
+
+def _add_schedule(made: APIRouter, entry: Bodies) -> None:
+    procedure = entry.procedure
+
+    async def schedule(
+        *,
+        request: Request,
+        response: Response,
+        cluster_id: ClusterId,
+        body: Any,
+        caller: JobsRunner,
+        services: ServicesOf,
+        once: MaybeOnce,
+    ) -> ScheduleRead:
+        said: NewSchedule = body.schedule()
+        parameters = _parameters(entry, body)
+        found = await services.schedules.create(
+            cluster_id, procedure.slug, parameters, said, by=caller, once=once
+        )
+        kept = found.value
+        etag = tag(kept.id, kept.version)
+        created(request, response, f"/v1/schedules/{kept.id}", etag, replayed=found.replayed)
+        return schedule_read(kept)
+
+    schedule.__annotations__["body"] = entry.schedule
+    made.add_api_route(
+        f"/v1/clusters/{{cluster_id}}/procedures/{procedure.slug}/schedule",
+        schedule,
+        methods=["POST"],
+        status_code=201,
+        tags=["schedules"],
+        operation_id=f"schedule{camel(procedure.slug)}",
+        summary=f"Schedule: {procedure.title}",
+        description=f"{procedure.summary}\n\nKeeps these parameters and starts a job with them "
+        "whenever it is due, in your name and with the scopes you hold now. Each start observes, "
+        "plans and refuses like any other.",
+        responses=responses(
+            "not-found",
+            "name-taken",
             "idempotency-in-flight",
             "idempotency-key-reused",
             "body-too-large",

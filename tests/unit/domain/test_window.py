@@ -20,9 +20,9 @@ from app.domain.window import (
     Opening,
     Window,
     WindowRefused,
-    from_document,
-    to_document,
+    calendar_from,
 )
+from app.services.plan_document import to_json
 
 
 def local(text: str) -> datetime:
@@ -283,9 +283,9 @@ def test_a_moment_is_open_where_its_wall_time_lies_in_an_occurrence(
 
 
 @given(window=windows())
-def test_a_calendar_comes_back_from_its_document(window: Window) -> None:
+def test_a_calendar_comes_back_from_how_it_is_kept(window: Window) -> None:
     calendar = Calendar((window,), (window,), (utc("2026-01-01T00:00"), None))
-    assert from_document(to_document(calendar)) == calendar
+    assert calendar_from(to_json(calendar)) == calendar
 
 
 def test_what_makes_no_sense_is_refused() -> None:

@@ -67,9 +67,20 @@ class PolicyPatch(Asked):
         examples=[1],
     )
 
+    window_ids: list[Id] | None = Field(
+        default=None,
+        max_length=20,
+        description="The windows that jobs run in: one of them has to be open. An empty list: "
+        "at any time outside of change freezes.",
+        examples=[["window-06f3k2m8q1v5x7z9b2d4f6h8j0"]],
+    )
+
     def given(self) -> dict[str, Any]:
         """The fields that change."""
-        return self.model_dump(exclude_none=True)
+        found = self.model_dump(exclude_none=True)
+        if self.window_ids is not None:
+            found["window_ids"] = tuple(dict.fromkeys(self.window_ids))
+        return found
 
 
 class ClusterCreate(Asked):

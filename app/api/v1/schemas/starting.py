@@ -13,10 +13,13 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
+from app.api.v1.schemas.windows import LocalTime, Recurrence, Zone, local
 from app.api.v1.schemas.words import LINE, Asked, Line, Told, Words
 from app.domain.terms import MOST_APPROVERS
+from app.domain.timing import Timing
 from app.procedures.base import Param, Procedure
 from app.services.jobs import StartRequest
+from app.services.schedules import NewSchedule
 from app.services.terms import TermsAsked
 
 _Short = Annotated[str, StringConstraints(max_length=200, pattern=LINE)]
@@ -114,6 +117,48 @@ class StartOptions(Asked):
         )
 
 
+SCHEDULED = {
+    "schedule_name": "Nightly backup",
+    "time_zone": "Europe/Berlin",
+    "start": "2027-01-04T03:00:00",
+    "recurrence": "FREQ=DAILY",
+}
+
+
+class ScheduleOptions(Asked):
+    """What every schedule body has beside the procedure's parameters."""
+
+    schedule_name: Line = Field(description="What people call it.", examples=["Nightly backup"])
+    time_zone: Zone = Field(description="IANA name.", examples=["Europe/Berlin"])
+    start: LocalTime = Field(
+        description="When it is first due, local time.", examples=["2027-01-04T03:00:00"]
+    )
+    recurrence: Recurrence = Field(
+        default="",
+        description="RRULE by days (RFC 5545); empty: once. The time of day is that of `start`.",
+        examples=["FREQ=DAILY"],
+    )
+    grace_seconds: float = Field(
+        default=3600.0,
+        ge=60,
+        le=86_400,
+        description="How late an occurrence may be and still be carried out; later it is skipped.",
+        examples=[3600],
+    )
+    change: Change | None = Field(
+        default=None, description="The change record (a standard change) of every job."
+    )
+
+    def schedule(self) -> NewSchedule:
+        """In the words of the services."""
+        return NewSchedule(
+            name=self.schedule_name,
+            timing=lambda: Timing(self.time_zone, local("start", self.start), self.recurrence),
+            grace=self.grace_seconds,
+            change=_given(self.change),
+        )
+
+
 class ProcedureRead(Told):
     """A procedure of the catalogue."""
 
@@ -155,9 +200,10 @@ class Bodies:
     procedure: Procedure
     plan: type[BaseModel]
     start: type[BaseModel]
+    schedule: type[BaseModel]
 
     def parameters(self, body: BaseModel) -> Any:
-        """The procedure's parameters out of either body."""
+        """The procedure's parameters out of any of the bodies."""
         names = [field.name for field in dataclasses.fields(self.procedure.parameters)]
         return self.procedure.parameters(**{name: getattr(body, name) for name in names})
 
@@ -178,7 +224,7 @@ def bodies(procedure: Procedure) -> Bodies:
     """The bodies of a procedure. Raises TypeError where its parameters cannot be described."""
     name = camel(procedure.slug)
     fields = dict(_fields(procedure))
-    taken = set(fields) & set(StartOptions.model_fields)
+    taken = set(fields) & ({*StartOptions.model_fields} | {*ScheduleOptions.model_fields})
     if taken:
         raise TypeError(f"{procedure.slug}: parameters {sorted(taken)} are names of start options")
     example = _example(procedure)
@@ -198,7 +244,12 @@ def bodies(procedure: Procedure) -> Bodies:
         config({**example, "change": {"system": "servicenow", "number": "CHG0031234"}})
     )
     start.model_rebuild(force=True)
-    return Bodies(procedure, plan, start)
+    schedule: type[BaseModel] = create_model(
+        f"{name}Schedule", __base__=ScheduleOptions, __doc__=procedure.summary, **fields
+    )
+    schedule.model_config.update(config({**example, **SCHEDULED}))
+    schedule.model_rebuild(force=True)
+    return Bodies(procedure, plan, start, schedule)
 
 
 def procedure_read(made: Bodies) -> ProcedureRead:
