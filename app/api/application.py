@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from app.api import answers, health, openapi, pages
+from app.api import answers, health, openapi, pages, streams
 from app.api.middleware import Authentication, BodyLimits, RequestIds
 from app.api.v1 import (
     approvals,
@@ -58,6 +58,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
     app.state.services = services
     app.state.settings = settings
     app.state.heartbeat = events.HEARTBEAT
+    app.state.patience = streams.PATIENCE
     for router in (
         credentials.router,
         peers.router,

@@ -88,6 +88,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, service: Service) -> None:
         settings = service.settings
+        self._service = service
         super().__init__(
             uvicorn.Config(
                 service.api(),
@@ -112,6 +113,7 @@ class Server(uvicorn.Server):
 
         async def ask() -> None:
             await stop.wait()
+            self._service.engine.news.close()  # long polls and streams end by themselves
             self.should_exit = True
 
         typer.echo(f"clusterway: API on http://{host}:{port} (documentation: /docs)")

@@ -18,6 +18,13 @@ class LocalNews:
 
     def __init__(self) -> None:
         self._readers: dict[str, set[asyncio.Event]] = {}
+        self.closing = False
+        """The process is about to end: who waits for news should wait no longer."""
+
+    def close(self) -> None:
+        """Have every reader stop waiting, now and from now on."""
+        self.closing = True
+        self.tell_all()
 
     def tell(self, job_id: str) -> None:
         """Nudge the readers of that job."""
@@ -41,6 +48,8 @@ class LocalNews:
         self._readers.setdefault(job_id, set()).add(nudge)
 
         async def wait(seconds: float) -> None:
+            if self.closing:
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await nudge.wait()

@@ -159,7 +159,7 @@ class JobsService:
                 return await tx.jobs.load(job_id)
 
     async def wait(self, job_id: str, seconds: float) -> JobRecord:
-        """The job as soon as it changes its state, ends, or the seconds are over."""
+        """The job as soon as it changes its state, ends, the seconds are over, or we must end."""
         job = await self.get(job_id)
         if seconds <= 0 or job.state.ended:
             return job
@@ -169,7 +169,8 @@ class JobsService:
             while True:
                 job = await self.get(job_id)
                 left = deadline - self._seconds()
-                if job.state.ended or (job.state, job.wait) != first or left <= 0:
+                changed = job.state.ended or (job.state, job.wait) != first
+                if changed or left <= 0 or self.feed.closing:
                     return job
                 await news(left)
 
@@ -195,7 +196,7 @@ class JobsService:
     ) -> AsyncIterator[Event | None]:
         """Events as they come; None whenever nothing came for `heartbeat` seconds.
 
-        Ends behind the last event of a job that has ended.
+        Ends behind the last event of a job that has ended, and where the process is about to end.
         """
         async with self.feed.watch(job_id) as news:
             while True:
@@ -207,6 +208,8 @@ class JobsService:
                 if not events:
                     job = await self.get(job_id)
                     if job.state.ended and job.last_event_seq <= after:
+                        return
+                    if self.feed.closing:
                         return
                     await news(heartbeat)
                     if self._seconds() - quiet_since >= heartbeat:

@@ -262,6 +262,11 @@ class EventFeed(Protocol):
         """Gives a function that waits for news, or for that many seconds."""
         ...
 
+    @property
+    def closing(self) -> bool:
+        """The process is about to end: nobody should wait for news any longer."""
+        ...
+
 
 class Appliances(Protocol):
     """Registered peers as the service reaches them."""

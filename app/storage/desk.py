@@ -68,9 +68,16 @@ select * from job_event where job_id = %(id)s and seq > %(after)s order by seq l
 class ConnectionDesk:
     """Implements `app.engine.ports.JobDesk` on a connection whose transaction others end."""
 
-    def __init__(self, connection: AsyncConnection[Any], enqueue: Enqueue) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection[Any],
+        enqueue: Enqueue,
+        told: dict[str, int] | None = None,
+    ) -> None:
+        """With `told`, the caller tells listeners, after the commit, of what is put there."""
         self._connection = connection
         self._enqueue = enqueue
+        self._told = told
 
     async def create(self, new: NewJob, *, queue: bool = False) -> JobRecord:
         """See JobDesk."""
@@ -248,7 +255,9 @@ class ConnectionDesk:
         await self._each(job_rows.INSERT_EVENT, events)
         await self._each(job_rows.UPDATE_JOB, [job_rows.job_values(job) for job in jobs])
         told = {event["job_id"]: event["seq"] for event in events}
-        for news in payloads(told.items()):
+        if self._told is not None:
+            self._told.update(told)
+        for news in payloads(told.items() if self._told is None else ()):
             await self._run("select pg_notify(%(channel)s, %(news)s)", channel=CHANNEL, news=news)
         for job, change in zip(jobs, changes, strict=True):
             if change.wake and job.wake_at is not None:

@@ -36,6 +36,15 @@ class EventNews:
         """Gives a function that waits for news, or for that many seconds."""
         return self._local.watch(job_id)
 
+    @property
+    def closing(self) -> bool:
+        """Whether the process is about to end."""
+        return self._local.closing
+
+    def close(self) -> None:
+        """Have every reader stop waiting: the process is about to end."""
+        self._local.close()
+
     def wrote(self, job_id: str, seq: int) -> None:
         """Have everybody told soon; this process at once."""
         self._local.tell(job_id)

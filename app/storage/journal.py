@@ -48,12 +48,19 @@ class PostgresJournal:
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[ConnectionDesk]:
-        """A desk in a transaction of its own, committed when the block ends well."""
+        """A desk in a transaction of its own, committed when the block ends well.
+
+        Listeners are told after that, of many transactions at once: a commit that carries a NOTIFY
+        waits for every other such commit of the server.
+        """
+        told: dict[str, int] = {}
         try:
             async with self._pool.connection() as connection, connection.transaction():
-                yield ConnectionDesk(connection, self._enqueue)
+                yield ConnectionDesk(connection, self._enqueue, told)
         except _TROUBLE as error:
             raise _down(error) from error
+        for job_id, seq in told.items():
+            self._wrote(job_id, seq)
 
     async def claim(self, job_id: str, owner: str) -> JobRecord | None:
         """See Journal."""

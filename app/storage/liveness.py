@@ -296,6 +296,8 @@ class Liveness:
 
     async def _sweep(self) -> float:
         for row in await self._rows(_DUE, late=self._rules.late):
+            if row["id"] in self._runner.running:  # its claim waits for its turn here
+                continue
             log.warning("job %s was due and had no wake-up", row["id"])
             await self._wakeups.wake(row["id"])
         if await self._rows(_BEHIND):

@@ -162,6 +162,8 @@ class NoBackups:
 class PollingFeed:
     """Implements the `EventFeed` port: always says that there may be news, soon."""
 
+    closing = False
+
     @asynccontextmanager
     async def watch(self, job_id: str) -> AsyncIterator[Callable[[float], Any]]:
         async def news(seconds: float) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from app.api.dependencies import BackupsReader, JobsReader, ServicesOf
 from app.api.negotiation import prefers
 from app.api.problems import responses
+from app.api.streams import READER_TOO_SLOW, SERVICE_STOPPING, EventStream, end_of_stream
 from app.api.v1.schemas.job_reading import backup_read, event_read
 from app.api.v1.schemas.jobs import BackupList, EventList
 from app.api.v1.schemas.words import IDENTIFIER, JobId
@@ -64,6 +66,8 @@ async def events(
     """Numbered events without gaps. `Accept: text/event-stream` follows them as they come.
 
     A stream ends behind the last event of a job that has ended; comments keep it alive meanwhile.
+    One that ends earlier says why in a `stream.end` event: `service-stopping`, `reader-too-slow`.
+    `Last-Event-ID` goes on where it ended.
     """
     if last_event_id is not None:
         after = max(after, int(last_event_id))
@@ -75,11 +79,8 @@ async def events(
         )
     await services.jobs.get(job_id)
     heartbeat: float = request.app.state.heartbeat
-    return StreamingResponse(
-        _stream(services, job_id, after, heartbeat),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    patience: float = request.app.state.patience
+    return EventStream(_stream(services, job_id, after, heartbeat, patience), patience)
 
 
 @router.get(
@@ -138,11 +139,18 @@ async def download(
 
 
 async def _stream(
-    services: Services, job_id: str, after: int, heartbeat: float
-) -> AsyncIterator[str]:
+    services: Services, job_id: str, after: int, heartbeat: float, patience: float
+) -> AsyncGenerator[str, None]:
+    now = asyncio.get_running_loop().time
     yield "retry: 3000\n\n"
     async for event in services.jobs.follow(job_id, after, heartbeat):
+        began = now()
         yield ": still here\n\n" if event is None else _message(event)
+        if now() - began > patience / 2:
+            yield end_of_stream(READER_TOO_SLOW)
+            return
+    if services.jobs.feed.closing:
+        yield end_of_stream(SERVICE_STOPPING)
 
 
 def _message(event: Event) -> str:
