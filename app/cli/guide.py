@@ -36,7 +36,7 @@ def coverage(
 ) -> None:
     """Print per section what satisfies the guide; exit code 1 where a requirement is left."""
     found = collected()
-    typer.echo("\n".join(table(found)))
+    typer.echo("\n".join([*by_word_or_page(found), *table(found)]))
     if write:
         for path, text in coverage_pages(found):
             path.write_text(text, encoding="utf-8")
@@ -55,6 +55,17 @@ def coverage_pages(found: Coverage) -> Iterator[tuple[Path, str]]:
     """The page for people and the record the service shows, and what must stand in each."""
     yield PAGE, page(found)
     yield RECORDED, to_record(found)
+
+
+def by_word_or_page(found: Coverage) -> Iterator[str]:
+    """What no code settles, each with the reason."""
+    for title, listed in (
+        ("By an operator's word only: no access path shows it", list(_by_word(found))),
+        ("By a document or a report only", list(_explained(found))),
+    ):
+        yield f"{title} ({len(listed)})"
+        yield from (f"  {name:<9} {where}: {why}" for name, where, why in listed)
+        yield ""
 
 
 def table(found: Coverage) -> Iterator[str]:
@@ -93,13 +104,13 @@ def page(found: Coverage) -> str:
         "",
         "| requirement | gate | what the guide says |",
         "|---|---|---|",
-        *_listed(found, {"gate"}),
+        *map(_row, _by_word(found)),
         "",
         "## By a document or a report only",
         "",
         "| requirement | where | why |",
         "|---|---|---|",
-        *_explained(found),
+        *map(_row, _explained(found)),
         "",
         "## All",
         "",
@@ -114,20 +125,26 @@ def page(found: Coverage) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _listed(found: Coverage, kinds: set[str]) -> Iterator[str]:
+def _by_word(found: Coverage) -> Iterator[tuple[str, str, str]]:
+    """Requirement, gate and the guide's words."""
     for name, sources in found.items():
         if (
             sources
-            and sources[0].kind in kinds
-            and {s.kind for s in sources} <= {*kinds, "finding"}
+            and sources[0].kind == "gate"
+            and {s.kind for s in sources} <= {"gate", "finding"}
         ):
-            yield f"| {name} | {sources[0].where} | {requirements()[name].text} |"
+            yield name, sources[0].where, requirements()[name].text
 
 
-def _explained(found: Coverage) -> Iterator[str]:
+def _explained(found: Coverage) -> Iterator[tuple[str, str, str]]:
+    """Requirement, page and the reason."""
     for name, sources in found.items():
         if sources and all(s.why for s in sources):
-            yield f"| {name} | {sources[0].where} | {sources[0].why} |"
+            yield name, sources[0].where, sources[0].why
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _sections() -> dict[str, list[str]]:

@@ -164,6 +164,8 @@ def test_the_command_prints_each_section_and_fails_on_what_is_left(monkeypatch, 
     good = CliRunner().invoke(guide.app, ["coverage"])
     assert good.exit_code == 0
     assert "ADD Adding a peer" in good.output
+    assert "NEW-01    create-cluster: attest-maintenance-window: Creating a cluster" in good.output
+    assert re.search(r"^By a document or a report only \([1-9]\d\)$", good.output, re.MULTILINE)
     assert good.output.rstrip().endswith("601 of 601 requirements satisfied")
     monkeypatch.setattr(guide, "collected", lambda: {**found, "ADD-J-22": ()})
     bad = CliRunner().invoke(guide.app, ["coverage"])
