@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.checks.dns import dns_records
+from app.checks.dns import dns_records, extra_names
 from app.dns.lookup import NameServers
 from app.dns.questions import first_round, second_round
 from app.domain.cluster import Cluster
@@ -38,13 +38,14 @@ def judge(
     places: Mapping[str, str],
     peers: Sequence[Observation] = (FIRST, SECOND),
     memberships: Mapping[str, str] | None = None,
+    names: Sequence[str] = (),
     **options,
 ) -> dict[str, Finding]:
     """The findings by code. `places`: a server's address as the peers know it -> `host:port`."""
 
     async def story():
         servers = NameServers(instead=places, **{"timeout": 10.0, **options})
-        first = await servers.ask(first_round("company.com", peers))
+        first = await servers.ask(first_round("company.com", peers, names))
         second = await servers.ask(second_round(first, peers))
         return DnsView((*first, *second), {p.peer_id: p.dns.servers for p in peers})
 
@@ -53,4 +54,5 @@ def judge(
     cluster = Cluster("cluster-1", "company.com")
     view = asyncio.run(story())
     situation = Situation(cluster, everybody, {}, {}, memberships or {}, view)
-    return {f.code: f for f in dns_records(situation, peers)}
+    found = (*dns_records(situation, peers), *extra_names(situation, peers, names))
+    return {f.code: f for f in found}

@@ -38,6 +38,14 @@ def test_the_zone_text_we_offer_is_judged_good_by_the_same_check():
     assert "; _sip._udp.company.com. 86400 IN SRV 1 1 5060 expe1.company.com." in text
 
 
+def test_a_name_that_somebody_asks_about_must_have_an_address():
+    assert judged(GOOD, names=["expe1.company.com"]) == {}
+    (finding,) = judged(GOOD, names=["lync.company.com"]).values()
+    assert (finding.code, finding.severity) == ("dns-name-unresolved", Severity.BLOCKER)
+    assert "lync.company.com" in finding.message
+    assert "PRE-28" in finding.requirements
+
+
 @pytest.mark.parametrize("host_name", ["exp 1", "expe1 A 192.0.2.66\nevil", "-expe1", "", "é"])
 def test_a_host_name_that_is_none_gets_no_line_in_the_zone_text(host_name):
     strange = replace(FIRST, dns=Dns(host_name, "company.com", (SERVER,)))
