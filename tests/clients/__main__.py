@@ -15,6 +15,9 @@ from rich.table import Table
 
 from tests.clients.generators import GENERATORS, Generator
 from tests.clients.live import Live, live
+from tests.clients.toolchain import ROOT, run
+
+OUR_COMMAND = ROOT / ".venv" / "bin" / "clusterway"
 
 
 def main() -> int:
@@ -54,7 +57,12 @@ def _cells(
     if not ran.good:
         failed.append(f"{who} does not run the story:\n{ran.said[-3000:]}")
         return ["yes", "yes", "no"]
-    return ["yes", "yes", ran.last_line]
+    # What went through the client's own reading and writing of JSON is still what was signed.
+    proven = run([OUR_COMMAND, "evidence", "verify", work / "evidence.json"])
+    if not proven.good:
+        failed.append(f"{who}: the evidence it kept is not proven:\n{proven.said[-3000:]}")
+        return ["yes", "yes", "evidence not proven"]
+    return ["yes", "yes", f"{ran.last_line}; evidence proven"]
 
 
 if __name__ == "__main__":

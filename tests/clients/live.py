@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.support.api_story import ssh_endpoint, web_endpoint
 from tests.support.service import Lab
 
@@ -19,6 +21,7 @@ class Live:
 
     lab: Lab
     expressways: list[dict[str, Any]]
+    approver_key: str
 
     def needs(self, number: int, folder: Path) -> Path:
         """A story's own Expressway and cluster, and how to reach the service."""
@@ -31,6 +34,8 @@ class Live:
         needs = {
             "url": self.lab.url,
             "key": self.lab.key,
+            "approver_key": self.approver_key,
+            "evidence": str(folder / "evidence.json"),
             "cluster": f"cluster{number + 1}.example.com",
             "username": "admin",
             "password": entry["password"],
@@ -39,6 +44,17 @@ class Live:
         path = folder / "needs.json"
         path.write_text(json.dumps(needs), encoding="utf-8")
         return path
+
+
+def _approver_key(lab: Lab) -> str:
+    """The key of somebody who may agree and start nothing."""
+    made = httpx.post(
+        f"{lab.url}/v1/keys",
+        json={"name": "approver", "scopes": ["approvals:decide", "jobs:read"]},
+        headers={"Authorization": f"Bearer {lab.key}"},
+        trust_env=False,
+    )
+    return str(made.raise_for_status().json()["key"])
 
 
 @contextmanager
@@ -54,6 +70,6 @@ def live(folder: Path, stories: int) -> Iterator[Live]:
     try:
         expressways = lab.start_fleet()
         lab.start_api(worker=True)
-        yield Live(lab, expressways)
+        yield Live(lab, expressways, _approver_key(lab))
     finally:
         lab.close()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.api.dependencies import JobsReader, ServicesOf
 from app.api.evidence_page import evidence_page
+from app.api.negotiation import prefers
 from app.api.problems import responses
 from app.api.v1.schemas.evidence import (
     DOCUMENT,
@@ -101,7 +102,7 @@ async def document(
     partial. `clusterway evidence verify` checks it offline.
     """
     found = await services.evidence.document(job_id, from_rows=from_rows)
-    if "text/html" in request.headers.get("accept", ""):
+    if prefers(request, "text/html"):
         return evidence_page(json.loads(found))
     name = f'attachment; filename="evidence-{job_id}.json"'
     return Response(found, media_type="application/json", headers={"Content-Disposition": name})

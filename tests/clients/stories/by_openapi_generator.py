@@ -1,4 +1,7 @@
-"""Plan, start, watch: with the Python client of openapi-generator. Argument: a file of needs."""
+"""Plan, approve, apply, watch, keep the evidence: with the Python client of openapi-generator.
+
+Argument: a file of needs.
+"""
 
 import json
 import sys
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from openapi_client import (
     ApiClient,
+    ApprovalsApi,
     AttestationCreate,
     ClusterCreate,
     ClustersApi,
@@ -15,11 +19,14 @@ from openapi_client import (
     CreateClusterStart,
     CredentialCreate,
     CredentialsApi,
+    DecisionCreate,
     EventsApi,
+    EvidenceApi,
     JobsApi,
     PeerCreate,
     PeersApi,
     PlansApi,
+    PolicyPatch,
 )
 
 
@@ -35,7 +42,11 @@ def main() -> None:
         for endpoint in needs["peer"]["endpoints"]:
             endpoint["credential_id"] = credential.id
         peer = PeersApi(client).create_peer(PeerCreate.model_validate(needs["peer"]))
-        cluster = ClustersApi(client).create_cluster(ClusterCreate(name=needs["cluster"]))
+        cluster = ClustersApi(client).create_cluster(
+            ClusterCreate(
+                name=needs["cluster"], policy=PolicyPatch(minimum_approvers=1, four_eyes=True)
+            )
+        )
 
         plan = PlansApi(client).plan_create_cluster(
             cluster.id, CreateClusterPlan(primary_peer_id=peer.id)
@@ -50,12 +61,23 @@ def main() -> None:
         )
         jobs = JobsApi(client)
         job = jobs.start_create_cluster(cluster.id, str(uuid.uuid4()), start)
+        assert job.waiting is not None, job.state
+        assert job.waiting.reason == "approval", job.waiting
+        other = Configuration(host=needs["url"], access_token=needs["approver_key"])
+        with ApiClient(other) as approver:
+            asked = ApprovalsApi(approver).get_approval(job.id)
+            said = DecisionCreate(
+                plan_digest=asked.plan_digest, by="B. Approver", reason="Agreed in the CAB."
+            )
+            ApprovalsApi(approver).approve_approval(asked.id, said)
         while job.state not in ("succeeded", "failed", "cancelled"):
             job = jobs.get_job(job.id, wait=30)
         events = EventsApi(client).list_job_events(job.id, limit=1000)
         result = jobs.get_job_result(job.id)
+        evidence = EvidenceApi(client).get_job_evidence(job.id)
     assert job.state == "succeeded", job.failure
     assert [event.seq for event in events.items] == list(range(1, job.last_event_seq + 1))
+    Path(needs["evidence"]).write_text(json.dumps(evidence), encoding="utf-8")
     print(f"{result.state}: {result.steps_done} of {result.steps_total} steps")
 
 
