@@ -110,5 +110,14 @@ class Plan:
             ],
             "facts": dict(self.fingerprint),
         }
-        text = json.dumps(promise, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        text = json.dumps(_plain(promise), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The value with 60.0 as 60: JSON knows one kind of number, and readers write it as they do."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

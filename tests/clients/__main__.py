@@ -58,7 +58,8 @@ def _cells(
         failed.append(f"{who} does not run the story:\n{ran.said[-3000:]}")
         return ["yes", "yes", "no"]
     # What went through the client's own reading and writing of JSON is still what was signed.
-    proven = run([OUR_COMMAND, "evidence", "verify", work / "evidence.json"])
+    kept = work / "evidence.json"
+    proven = run([OUR_COMMAND, "evidence", "verify", kept, "--key", service.evidence_keys])
     if not proven.good:
         failed.append(f"{who}: the evidence it kept is not proven:\n{proven.said[-3000:]}")
         return ["yes", "yes", "evidence not proven"]

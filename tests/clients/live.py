@@ -22,6 +22,8 @@ class Live:
     lab: Lab
     expressways: list[dict[str, Any]]
     approver_key: str
+    evidence_keys: Path
+    """The public keys that the service signs with."""
 
     def needs(self, number: int, folder: Path) -> Path:
         """A story's own Expressway and cluster, and how to reach the service."""
@@ -57,6 +59,11 @@ def _approver_key(lab: Lab) -> str:
     return str(made.raise_for_status().json()["key"])
 
 
+def _get(lab: Lab, path: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {lab.key}"}
+    return httpx.get(f"{lab.url}{path}", headers=headers, trust_env=False).raise_for_status()
+
+
 @contextmanager
 def live(folder: Path, stories: int) -> Iterator[Live]:
     """The service with that many Expressways that are not in a cluster yet."""
@@ -70,6 +77,7 @@ def live(folder: Path, stories: int) -> Iterator[Live]:
     try:
         expressways = lab.start_fleet()
         lab.start_api(worker=True)
-        yield Live(lab, expressways, _approver_key(lab))
+        (folder / "keys.json").write_text(_get(lab, "/v1/evidence/keys").text, encoding="utf-8")
+        yield Live(lab, expressways, _approver_key(lab), folder / "keys.json")
     finally:
         lab.close()

@@ -46,6 +46,14 @@ def test_a_plan_comes_back_from_the_database_with_the_same_promise() -> None:
     assert (back.created_at, back.expires_at) == (PLAN.created_at, PLAN.expires_at)
 
 
+def test_a_plan_keeps_its_digest_where_a_reader_writes_60_for_60_0() -> None:
+    drained = replace(PLAN, parameters={"drain": 60.0, "of": [{"limit": 1.5, "rest": 0.0}]})
+    as_javascript_does = replace(PLAN, parameters={"drain": 60, "of": [{"limit": 1.5, "rest": 0}]})
+    assert drained.digest == as_javascript_does.digest
+    assert drained.digest != replace(drained, parameters={"drain": 60.5}).digest
+    assert drained.digest != replace(drained, parameters={"drain": "60"}).digest
+
+
 def test_facts_that_change_by_themselves_explain_no_difference() -> None:
     before = observation()
     after = replace(before, observed_at=NOW, uptime=5, calls=7)

@@ -1,4 +1,5 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -78,7 +79,8 @@ public final class Story {
         var events = new EventsApi(client).listJobEvents(job.getId(), null, 1000, null);
         var result = jobs.getJobResult(job.getId());
         var evidence = new EvidenceApi(client).getJobEvidence(job.getId(), null);
-        json.writeValue(Path.of(needs.get("evidence").asText()).toFile(), evidence);
+        // The client's own mapper leaves out nulls, and evidence is what was signed.
+        new ObjectMapper().writeValue(Path.of(needs.get("evidence").asText()).toFile(), evidence);
         if (!"succeeded".equals(String.valueOf(job.getState()))) {
             throw new IllegalStateException(String.valueOf(job.getFailure()));
         }
