@@ -57,7 +57,38 @@ class Settings(BaseSettings):
     allow_loopback_peers: bool = Field(
         default=False, description="Whether peers on loopback are allowed, for rehearsals."
     )
-    docs: bool = Field(default=True, description="Whether the service serves /docs.")
+    docs: bool | None = Field(
+        default=None,
+        description="Whether the service serves /docs and /openapi.json. Without it: only while it "
+        "listens on loopback.",
+    )
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Networks of the reverse proxies, as a JSON list: only from there are "
+        "`X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded` believed.",
+    )
+    hosts: list[str] = Field(
+        default_factory=list,
+        description="The names callers may use in `Host`, as a JSON list; empty: any.",
+    )
+    rate_limit: int = Field(
+        default=6000,
+        ge=0,
+        le=1_000_000,
+        description="Requests a minute of one key to one process; 0: not counted.",
+    )
+    wrong_key_limit: int = Field(
+        default=30,
+        ge=1,
+        le=100_000,
+        description="Wrong keys a minute from one address before it has to wait.",
+    )
+    body_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds a request body may take to arrive."
+    )
+    max_connections: int = Field(
+        default=1000, ge=10, le=100_000, description="Connections at a time; more are answered 503."
+    )
     plan_lifetime: timedelta = Field(
         default=timedelta(hours=24), description="How long a plan can be started after it was made."
     )
@@ -147,6 +178,13 @@ class Settings(BaseSettings):
         description="JSON lines; off by default where the logs go to a terminal.",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def serves_docs(self) -> bool:
+        """Whether the documentation is served."""
+        if self.docs is not None:
+            return self.docs
+        return self.host in {"127.0.0.1", "::1", "localhost"}
 
     @property
     def images(self) -> Path:

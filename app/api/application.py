@@ -8,9 +8,12 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app.api import answers, health, openapi, pages, streams
+from app.api.bodies import JsonBodies
 from app.api.middleware import Authentication, BodyLimits, RequestIds
+from app.api.proxies import Doorway
 from app.api.v1 import (
     approvals,
+    audit,
     backups,
     checks,
     clusters,
@@ -36,6 +39,7 @@ from app.api.v1 import (
     windows,
 )
 from app.services.bundle import Services
+from app.services.gatekeeper import Gatekeeper
 from app.settings import Settings
 
 
@@ -82,16 +86,33 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         backups.router,
         images.router,
         keys.router,
+        audit.router,
         guide.router,
         health.router,
-        pages.router(docs=settings.docs),
+        pages.router(docs=settings.serves_docs),
     ):
         app.include_router(router)
     webhook_messages.describe(app)
     answers.install(app, settings.public_url)
     # The last one added is the first one a request meets.
-    app.add_middleware(Authentication, authenticate=services.keys.authenticate)
+    app.add_middleware(JsonBodies, seconds=settings.body_seconds)
+    app.add_middleware(
+        Authentication,
+        gatekeeper=Gatekeeper(
+            services.keys.authenticate,
+            services.audit.stranger,
+            settings.rate_limit,
+            settings.wrong_key_limit,
+        ),
+        answered=services.audit.answered,
+    )
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Doorway,
+        proxies=settings.trusted_proxies,
+        hosts=settings.hosts,
+        tls=(settings.public_url or "").startswith("https://"),
+    )
     app.add_middleware(RequestIds)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app

@@ -18,13 +18,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.answers import problem_response
 from app.security.acting import Act, acting
-from app.security.keys import NOBODY, Principal
+from app.security.keys import NOBODY
+from app.security.rates import WINDOW, Taken
+from app.services.gatekeeper import Gatekeeper, Slow
 from app.services.problems import Problem
 
 log = structlog.get_logger("clusterway.api")
 
-Authenticate = Callable[[str, str], Awaitable[Principal]]
-"""What was presented, and the address it came from."""
+Answered = Callable[[Act, int], Awaitable[None]]
+"""Told how a request ended, for the audit trail."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _OPEN_TO_ALL = re.compile(r"/(?!v1(/|$))")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -53,7 +55,6 @@ class RequestIds:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
                 if scope["path"].startswith("/v1"):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -69,13 +70,15 @@ class RequestIds:
                 problem = Problem("internal-error", "the service failed; its log says why")
                 await problem_response(problem, request_id)(scope, receive, named)
             finally:
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    milliseconds=round((time.perf_counter() - began) * 1000, 1),
-                )
+                # A flood of wrong keys is told of once a minute, by the audit trail.
+                if not scope["state"].get("quiet"):
+                    log.info(
+                        "request",
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=status,
+                        milliseconds=round((time.perf_counter() - began) * 1000, 1),
+                    )
 
 
 class BodyLimits:
@@ -145,9 +148,10 @@ class _TooLarge(BaseException):
 class Authentication:
     """Finds out who is calling /v1 (401), before the body is read."""
 
-    def __init__(self, app: ASGIApp, authenticate: Authenticate) -> None:
+    def __init__(self, app: ASGIApp, gatekeeper: Gatekeeper, answered: Answered) -> None:
         self.app = app
-        self.authenticate = authenticate
+        self.gatekeeper = gatekeeper
+        self.answered = answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -171,14 +175,39 @@ class Authentication:
         kind, _, token = headers.get("authorization", "").partition(" ")
         presented = token.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "")
         try:
-            if not presented:
-                raise Problem("unauthenticated", "the request carries no API key")
-            act.principal = await self.authenticate(presented, act.address)
-            scope["state"]["principal"] = act.principal
+            admitted = await self.gatekeeper.admit(presented, act.address)
         except Problem as problem:
-            await problem_response(problem, scope["state"]["request_id"])(scope, receive, send)
+            sent: dict[str, str] = {}
+            if isinstance(problem, Slow):
+                scope["state"]["quiet"] = problem.quiet
+                sent = {"Retry-After": str(problem.taken.next_in), **self._limit(problem.taken)}
+            response = problem_response(problem, scope["state"]["request_id"], headers=sent)
+            await response(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+        act.principal = admitted.principal
+        scope["state"]["principal"] = admitted.principal
+        status = 0
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if admitted.taken is not None:
+                    MutableHeaders(scope=message).update(self._limit(admitted.taken))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, counted)
+        finally:
+            await self.answered(act, status or 500)
+
+    def _limit(self, taken: Taken) -> dict[str, str]:
+        """The fields of draft-ietf-httpapi-ratelimit-headers-10."""
+        quota = self.gatekeeper.quota
+        return {
+            "RateLimit-Policy": f'"requests";q={quota};w={WINDOW}',
+            "RateLimit": f'"requests";r={taken.remaining};t={taken.full_in}',
+        }
 
 
 def address_of(scope: Scope) -> str:

@@ -22,6 +22,12 @@ class _Nothing:
         """Nobody is known here."""
         raise RuntimeError("this application is for reading its description only")
 
+    async def stranger(self, _source: str) -> None:
+        """Nothing is written down here."""
+
+    async def answered(self, _act: Any, _status: int) -> None:
+        """Nothing is written down here."""
+
 
 def offline_api() -> FastAPI:
     """The application, good for `openapi()` and its routes."""

@@ -51,6 +51,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "backups", "description": "Backups that jobs took."},
     {"name": "guide", "description": "The deployment guide, requirement by requirement."},
     {"name": "keys", "description": "Who may call, and how far each of them reaches."},
+    {"name": "audit", "description": "Who did what to what, in a chain that shows changes."},
     {"name": "health", "description": "Signs of life."},
 )
 LICENCE_URL = "https://www.apache.org/licenses/LICENSE-2.0"
@@ -147,6 +148,10 @@ def _as_it_is_sent(parameter: dict[str, Any], operation_id: str) -> None:
 
 def _headers(status: str, operation_id: str) -> dict[str, str]:
     headers: dict[str, str] = {}
+    if status == "429":
+        headers["Retry-After"] = "Seconds until it is worth asking again."
+        headers["RateLimit-Policy"] = "How many requests are allowed in how many seconds."
+        headers["RateLimit"] = "How many are left, and in how many seconds all are."
     if status == "201" and not operation_id.startswith("observe"):
         headers["Location"] = "Absolute address of what was made."
     if status == "202":

@@ -28,11 +28,14 @@ h3{margin-bottom:.2rem}dl{margin:.3rem 0}dt{font-weight:600}dd{margin:0 0 .3rem 
 @media print{body{max-width:none;margin:0;font-size:11pt}a{color:inherit;text-decoration:none}
 h2{break-after:avoid}tr{break-inside:avoid}pre{white-space:pre-wrap}}
 """
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 def router(*, docs: bool) -> APIRouter:
-    """The pages; `/docs` only where asked for."""
+    """The pages; `/docs` and `/openapi.json` only where asked for."""
     made = APIRouter(include_in_schema=False, redirect_slashes=False)
 
     async def document(request: Request) -> Response:
@@ -55,10 +58,10 @@ def router(*, docs: bool) -> APIRouter:
             raise not_found("problem", "unknown")
         return page(kind.title, _problem(kind))
 
-    made.add_api_route("/openapi.json", document, operation_id="openapi")
     made.add_api_route("/problems", problems, operation_id="problems")
     made.add_api_route("/problems/{code}", problem, operation_id="problem")
     if docs:
+        made.add_api_route("/openapi.json", document, operation_id="openapi")
         made.add_api_route("/docs", reading, operation_id="docs")
     return made
 

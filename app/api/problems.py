@@ -292,6 +292,37 @@ _TYPES = (
         "Read the resource again, decide anew, and send its new `ETag`.",
     ),
     ProblemType(
+        "body-too-slow",
+        408,
+        "The request body took too long",
+        "The body did not arrive in time. Nothing was changed.",
+        "Send the request again over a better connection.",
+        retryable=True,
+    ),
+    ProblemType(
+        "unknown-host",
+        421,
+        "The service does not answer for this host",
+        "The `Host` of the request is none of those the operator of this service has named.",
+        "Use the address the operator gave you.",
+    ),
+    ProblemType(
+        "too-many-requests",
+        429,
+        "Too many requests",
+        "The key has used up its requests for the moment, or too many wrong keys came from this "
+        "address. `RateLimit-Policy` says how many are allowed, `Retry-After` when to come back.",
+        "Wait as many seconds as `Retry-After` says.",
+        retryable=True,
+    ),
+    ProblemType(
+        "headers-too-large",
+        431,
+        "The request has too many headers",
+        "A request of this API needs a handful of header fields.",
+        "Send fewer.",
+    ),
+    ProblemType(
         "body-too-large",
         413,
         "The request body is too large",
@@ -374,6 +405,7 @@ EVERYWHERE = (
     "forbidden",
     "method-not-allowed",
     "invalid-request",
+    "too-many-requests",
     "internal-error",
     "storage-unavailable",
 )
@@ -382,7 +414,8 @@ EVERYWHERE = (
 
 def responses(*codes: str, everywhere: bool = True) -> dict[int | str, dict[str, Any]]:
     """The problem responses of an operation, as its OpenAPI declaration."""
-    wanted = dict.fromkeys((*codes, *(EVERYWHERE if everywhere else ())))
+    slow = ("body-too-slow",) if "body-too-large" in codes else ()
+    wanted = dict.fromkeys((*codes, *slow, *(EVERYWHERE if everywhere else ())))
     declared: dict[int | str, dict[str, Any]] = {}
     for code in wanted:
         kind = PROBLEMS[code]

@@ -99,7 +99,9 @@ def revoke(
 
 
 @asynccontextmanager
-async def _keys(settings: Settings) -> AsyncIterator[KeysService]:
+async def store_of(settings: Settings) -> AsyncIterator[PostgresStore]:
+    """The service's database, up to date, while the block lasts."""
+
     async def nobody(*_: object) -> None:
         """No job is started here."""
 
@@ -107,16 +109,15 @@ async def _keys(settings: Settings) -> AsyncIterator[KeysService]:
         await migrate(url)
         engine = resource_engine(url)
         try:
-            store = PostgresStore(engine, lambda connection: ConnectionDesk(connection, nobody))
-            yield KeysService(store=store, clock=SystemClock(1.0), new_id=Identifiers())
+            yield PostgresStore(engine, lambda connection: ConnectionDesk(connection, nobody))
         finally:
             await engine.dispose()
 
 
 def _run(work: Callable[[KeysService], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with _keys(Settings()) as keys:
-            await work(keys)
+        async with store_of(Settings()) as store:
+            await work(KeysService(store=store, clock=SystemClock(1.0), new_id=Identifiers()))
 
     with said_plainly():
         try:

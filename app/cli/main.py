@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import demo, evidence, guide, jobs, keys, retention, service, simulate
+from app.cli import audit, demo, evidence, guide, jobs, keys, retention, service, simulate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,7 @@ app.command("demo")(demo.demo)
 app.command("retention")(retention.retention)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guide.app, name="guide")
 

@@ -15,6 +15,7 @@ from psycopg import OperationalError
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 
+from app.cli.http_server import KEEP_ALIVE_SECONDS, LARGEST_HEAD, PunctualProtocol
 from app.main import Service, database, open_service
 from app.observability import logs
 from app.security.redaction import Redactor
@@ -89,6 +90,7 @@ class Server(uvicorn.Server):
     def __init__(self, service: Service) -> None:
         settings = service.settings
         self._service = service
+        self.serves_docs = settings.serves_docs
         super().__init__(
             uvicorn.Config(
                 service.api(),
@@ -98,6 +100,13 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # Who is calling is found out by app.api.proxies; uvicorn would believe anybody
+                # on this machine.
+                proxy_headers=False,
+                http=PunctualProtocol,
+                h11_max_incomplete_event_size=LARGEST_HEAD,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                limit_concurrency=settings.max_connections,
                 timeout_graceful_shutdown=CLOSE_SECONDS,
             )
         )
@@ -116,7 +125,8 @@ class Server(uvicorn.Server):
             self._service.engine.news.close()  # long polls and streams end by themselves
             self.should_exit = True
 
-        typer.echo(f"clusterway: API on http://{host}:{port} (documentation: /docs)")
+        docs = " (documentation: /docs)" if self.serves_docs else ""
+        typer.echo(f"clusterway: API on http://{host}:{port}{docs}")
         asking = asyncio.create_task(ask())
         try:
             await self.serve(sockets=[listener])

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.security.keys import Principal
+from app.security.trail import Deed
 
 
 @dataclass(slots=True)
@@ -30,9 +32,31 @@ class Act:
     objects: Mapping[str, str] = field(default_factory=dict)
     changing: bool = False
     """Whether the request may change something: its method says so."""
+    noted: bool = False
+    """Whether a change it made is in the audit trail."""
+
+    def deed(self, outcome: str, **details: Any) -> Deed:
+        """What the audit trail says of it."""
+        return Deed(
+            action=self.action,
+            outcome=outcome,
+            actor=self.principal.id,
+            actor_name=self.principal.name,
+            address=self.address,
+            request_id=self.request_id,
+            objects=dict(self.objects),
+            details=details,
+        )
 
 
 _ACT: ContextVar[Act | None] = ContextVar("act", default=None)
+
+
+def note(**objects: str) -> None:
+    """Tell the audit trail what the request at work turned out to be about."""
+    act = _ACT.get()
+    if act is not None:
+        act.objects = {**act.objects, **objects}
 
 
 def now_acting() -> Act | None:

@@ -8,17 +8,23 @@ process sees it: a wrong password is never tried twice, because the appliance ba
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.domain.clock import Clock
+from app.security.acting import now_acting
 from app.security.addresses import AddressGuard, AddressRefused
+from app.security.rates import Seen
 from app.security.redaction import Redactor
+from app.security.trail import Deed
 from app.security.vault import Vault
 from app.services.ports import Store, Transaction
 from app.services.problems import Problem, not_found
 from app.services.records import Credential, PeerEndpoint, TrustAnchor, TrustKind
 from transports.base import Endpoint
 from transports.trust import CaBundle, CertificatePin, HostKeyPin, Trust
+
+USES_TOLD_EVERY = 3600.0
+"""Seconds. A watch looks at each peer every few minutes; the trail is not for counting looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class PeerAccess:
     redactor: Redactor
     guard: AddressGuard
     clock: Clock
+    told: Seen = field(default_factory=lambda: Seen(USES_TOLD_EVERY))
+    """Uses of credentials that were written down a short while ago."""
 
     async def endpoints(self, peer_id: str) -> tuple[Access, ...]:
         """The peer's access paths, in the order registered. Raises Problem `not-found`.
@@ -78,7 +86,29 @@ class PeerAccess:
             registered = await tx.peers.get(peer_id)
             if registered is None:
                 raise not_found("peer", peer_id)
-            return tuple([await self._opened(tx, path) for path in registered.endpoints])
+            opened = tuple([await self._opened(tx, path) for path in registered.endpoints])
+            await self._tell(tx, peer_id, opened)
+            return opened
+
+    async def _tell(self, tx: Transaction, peer_id: str, opened: tuple[Access, ...]) -> None:
+        """Write down whose passwords were opened for whom; once an hour for the same."""
+        act = now_acting()
+        for access in opened:
+            words = "\n".join(
+                (act.principal.id if act else "", peer_id, *map(str, access.identity))
+            )
+            if words in self.told:
+                continue
+            self.told.add(words)
+            objects = {"peer_id": peer_id, "credential_id": access.credential_id}
+            deed = Deed("useCredential", objects=objects, details={"transport": access.transport})
+            if act is not None:
+                deed = replace(
+                    act.deed("done", transport=access.transport),
+                    action="useCredential",
+                    objects={**act.objects, **objects},
+                )
+            await tx.audit.append(deed)
 
     async def credential_rejected(self, access: Access, *, root: bool = False) -> bool:
         """Whether somebody, in any process, has been declined with this password there."""

@@ -14,6 +14,7 @@ from app.security.receivers import ReceiverGuard
 from app.security.redaction import Redactor
 from app.security.vault import Vault
 from app.services.approvals import ApprovalsService
+from app.services.audit import AuditService
 from app.services.backups import BackupShelf, BackupsService
 from app.services.checks import ChecksService
 from app.services.clusters import ClustersService
@@ -76,6 +77,7 @@ class Services:
     schedules: SchedulesService
     forecasts: ForecastsService
     keys: KeysService
+    audit: AuditService
     images: Images
     store: Store
     request_digest: Callable[[bytes], str]
@@ -249,6 +251,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         ),
         forecasts=ForecastsService(store=parts.store, clock=parts.clock),
         windows=WindowsService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
+        audit=AuditService(parts.store),
         keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         images=parts.images,
         store=parts.store,

@@ -21,6 +21,7 @@ from app.security.keys import (
     new_key_text,
     prefix_of,
 )
+from app.security.trail import Deed
 from app.services.conditions import Expected, tag
 from app.services.ports import NewId, Store, Transaction
 from app.services.problems import Problem, invalid, not_found
@@ -61,6 +62,7 @@ class KeysService:
                 return None
             made = self._made("first admin key", Limits(frozenset({Scope.ADMIN})), by="")
             await tx.keys.add(made.key)
+            await tx.audit.append(Deed("createKey", objects={"key_id": made.key.id}))
             return made.text
 
     async def create(self, name: str, limits: Limits, by: Principal) -> MadeKey:
@@ -78,6 +80,7 @@ class KeysService:
             await self._refuse_unknown(tx, limits)
             made = self._made(name, limits, by="")
             await tx.keys.add(made.key)
+            await tx.audit.append(Deed("createKey", objects={"key_id": made.key.id}))
             return made
 
     async def get(self, key_id: str, by: Principal) -> ApiKey:
@@ -164,6 +167,7 @@ class KeysService:
             if await tx.keys.get(key_id, lock=True) is None:
                 raise not_found("key", key_id)
             await tx.keys.revoke(key_id, self.clock.now())
+            await tx.audit.append(Deed("revokeKey", objects={"key_id": key_id}))
 
     async def authenticate(self, presented: str, address: str) -> Principal:
         """Who presents this key. Raises Problem `unauthenticated`, whatever is wrong with it."""

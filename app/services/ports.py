@@ -18,6 +18,8 @@ from app.domain.settings import PeerSettings
 from app.domain.terms import Label, Policy
 from app.engine.ports import JobDesk
 from app.security.keys import ApiKey
+from app.security.trail import Deed, Written
+from app.services.audit_records import Broken, Sought
 from app.services.records import (
     Backup,
     Credential,
@@ -139,6 +141,26 @@ class ApiKeys(Protocol):
         ...
 
 
+class AuditTrail(Protocol):
+    """Who did what to what: append-only, each row hanging on the one before it."""
+
+    async def append(self, deed: Deed) -> None:
+        """Write it down; to be the last statement of its transaction."""
+        ...
+
+    async def page(self, sought: Sought, before: int | None, limit: int) -> Page[Written]:
+        """Some rows, newest first; `next` is the number of the last one."""
+        ...
+
+    async def verify(self) -> tuple[int, str] | Broken:
+        """Number and hash of the last row where the chain is whole; else where it breaks."""
+        ...
+
+    async def hash_at(self, seq: int) -> str | None:
+        """The hash of one row, None where there is none."""
+        ...
+
+
 class Remembered(Protocol):
     """What idempotency keys led to."""
 
@@ -225,6 +247,8 @@ class Transaction(Protocol):
     @property
     def keys(self) -> ApiKeys: ...
     @property
+    def audit(self) -> AuditTrail: ...
+    @property
     def remembered(self) -> Remembered: ...
     @property
     def subscriptions(self) -> Subscriptions: ...
@@ -244,9 +268,12 @@ class Store(Protocol):
     ) -> AbstractAsyncContextManager[Transaction]:
         """One unit of work: committed when the block ends well, else undone whole.
 
+        What a caller's request changed in it is written to the audit trail with it.
+
         Whoever acts (app.security.acting) finds only what their key reaches, as if there were
         nothing else. `beyond_reach` is for what the service must know whoever asks: what is around
-        a cluster when a plan is made, and how a peer is reached that was found within reach.
+        a cluster when a plan is made, and how a peer is reached that was found within reach. Such a
+        transaction is the service's own, and tells the audit trail only what it is told to.
         """
         ...
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.security.acting import note
 from app.security.keys import ApiKey, Limits, OlderSecret, Scope
 from app.services.records import Page
 from app.storage.constraints import flushed
@@ -45,6 +46,7 @@ class ApiKeyRows:
                 **_limits_columns(key.limits),
             )
         )
+        note(key_id=key.id)
         await flushed(self._session)
 
     async def find(self, prefix: str) -> ApiKey | None:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.security.acting import note
 from app.services.records import Credential, CredentialKind, Once, Page
 from app.storage.constraints import flushed
 from app.storage.peers import uses
@@ -47,6 +48,7 @@ class CredentialRows:
                 created_by=self._reach.holder,
             )
         )
+        note(credential_id=credential.id)
         await flushed(self._session)
 
     async def get(self, credential_id: str, *, lock: bool = False) -> Credential | None:

@@ -25,6 +25,7 @@ from app.engine.memory import read_cursor, write_cursor
 from app.engine.records import UNENDED, JobFilter, JobRecord, Lease, NewJob, Page
 from app.engine.skipping import Skip, skipped
 from app.engine.transitions import Change
+from app.security.acting import note
 from app.services.plan_document import to_json
 from app.storage import job_rows
 from app.storage.fence import demand
@@ -81,6 +82,7 @@ class ConnectionDesk:
 
     async def create(self, new: NewJob, *, queue: bool = False) -> JobRecord:
         """See JobDesk."""
+        note(job_id=new.id, cluster_id=new.plan.cluster_id, plan_id=new.plan.id)
         await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
         now = (await self._one("select clock_timestamp() as now"))["now"]
         change = transitions.new_job(new, holds=True, now=now)
@@ -202,6 +204,7 @@ class ConnectionDesk:
         rows = await self._all(job_rows.LOCK_JOB, id=job_id)
         if not rows:
             raise NoSuchJob(job_id)
+        note(cluster_id=rows[0]["cluster_id"])
         return (await job_rows.read_jobs(self._connection, rows))[0], rows[0]["now"]
 
     async def locked_all(self, job_ids: list[str]) -> list[tuple[JobRecord, dt.datetime]]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from app.domain.neighbour import Neighbour, NeighbourKind
+from app.security.acting import note
 from app.services.records import Page, RegisteredNeighbour
 from app.storage.constraints import flushed
 from app.storage.reach import EVERYTHING, Reach
@@ -49,6 +50,7 @@ class NeighbourRows:
                 created_at=neighbour.created_at,
             )
         )
+        note(neighbour_id=about.id)
         await flushed(self._session)
 
     async def get(self, neighbour_id: str) -> RegisteredNeighbour | None:

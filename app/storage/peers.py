@@ -14,6 +14,7 @@ from sqlmodel import col
 from app.domain.cluster import Cluster
 from app.domain.peer import Peer
 from app.domain.terms import Label, Policy
+from app.security.acting import note
 from app.services.plan_document import to_json
 from app.services.problems import Problem
 from app.services.records import (
@@ -49,6 +50,7 @@ class PeerRows:
                 registered_by=self._reach.holder,
             )
         )
+        note(peer_id=peer.peer.id)
         await flushed(self._session)
 
     async def get(self, peer_id: str, *, lock: bool = False) -> RegisteredPeer | None:
@@ -130,6 +132,7 @@ class ClusterRows:
                 created_at=cluster.created_at,
             )
         )
+        note(cluster_id=cluster.cluster.id)
         await flushed(self._session)
 
     async def get(self, cluster_id: str, *, lock: bool = False) -> RegisteredCluster | None:

@@ -27,10 +27,12 @@ from sqlmodel import col
 
 from app.domain.plan import Plan
 from app.engine.ports import JobDesk
+from app.security.acting import note
 from app.services.plan_document import plan_from_json, to_json
 from app.services.problems import Problem
 from app.services.records import StoredPlan
 from app.storage.api_keys import ApiKeyRows
+from app.storage.audit import AuditRows, note_the_change
 from app.storage.constraints import meaning
 from app.storage.credentials import CredentialRows, RememberedRows
 from app.storage.neighbours import NeighbourRows
@@ -76,6 +78,7 @@ class PlanRows:
                 expires_at=plan.plan.expires_at,
             )
         )
+        note(plan_id=plan.plan.id)
         await self._session.flush()
 
     async def get(self, plan_id: str) -> StoredPlan | None:
@@ -112,6 +115,7 @@ class UnitOfWork:
     schedules: ScheduleRows
     plans: PlanRows
     keys: ApiKeyRows
+    audit: AuditRows
     remembered: RememberedRows
     subscriptions: SubscriptionRows
     deliveries: DeliveryRows
@@ -143,11 +147,15 @@ class PostgresStore:
                         schedules=ScheduleRows(session, reach),
                         plans=PlanRows(session, reach),
                         keys=ApiKeyRows(session),
+                        audit=AuditRows(session, reach),
                         remembered=RememberedRows(session),
                         subscriptions=SubscriptionRows(session, reach),
                         deliveries=DeliveryRows(session, reach),
                         jobs=ReachedDesk(desk, reach) if reach.limited else desk,
                     )
+                    await session.flush()
+                    if not beyond_reach:
+                        await note_the_change(session)
             except IntegrityError as error:
                 problem = meaning(error)
                 if problem is None:

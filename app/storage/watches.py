@@ -28,6 +28,7 @@ from app.services.watch_records import (
     Turn,
     Watch,
 )
+from app.storage.audit import note_the_change
 
 _HAS_MEMBERS = "exists (select 1 from cluster_member m where m.cluster_id = c.id)"
 _ENROL = f"""
@@ -217,6 +218,7 @@ class PostgresWatches:
         try:
             async with self._engine.begin() as connection:
                 yield connection
+                await note_the_change(connection)
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             raise Problem(
                 "storage-unavailable", "the database does not answer at the moment"

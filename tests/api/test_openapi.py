@@ -125,6 +125,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "getWebhook",
         "getWindow",
         "listApprovals",
+        "listAudit",
         "listClusterEvents",
         "listClusterHistory",
         "listClusterPorts",

@@ -33,6 +33,7 @@ WITHOUT_ID = {
     "findAlarms": CATALOGUE,
     "listApprovals": LIST,
     "listBackups": LIST,
+    "listAudit": "a key finds its own deeds and those about its clusters",
     "listClusters": LIST,
     "listEvidenceKeys": CATALOGUE,
     "listCredentials": LIST,

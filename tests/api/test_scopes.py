@@ -31,6 +31,7 @@ SCOPES = {
     "backups:read": ["downloadJobBackup", "listBackups", "verifyBackup"],
     "backups:write": ["deleteBackup"],
     "approvals:decide": ["approveApproval", "rejectApproval"],
+    "audit:read": ["listAudit"],
     "clusters:read": [
         "checkCluster",
         "checkClusterDns",
