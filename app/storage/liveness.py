@@ -1,10 +1,11 @@
 """Who is alive, and what becomes of the jobs of those who are not.
 
-Each worker keeps one connection for itself, holds an advisory lock on it and writes a beat each
-second. The kernel closes a killed process's socket and PostgreSQL drops the lock, so a killed
-worker is known within a second; a frozen one keeps its lock and is known by its old beat. Who finds
-out takes the jobs over at once, as many as it has room for, in one transaction and without a
-wake-up: that gives them a new epoch, so whatever the other still does cannot be written down.
+Each worker keeps one connection for itself, holds an advisory lock on it and writes a beat every
+second and a half. The kernel closes a killed process's socket and PostgreSQL drops the lock, so a
+killed worker is known within a second; a frozen one keeps its lock and is known by its old beat.
+Who finds out takes the jobs over at once, as many as it has room for, in one transaction and
+without a wake-up: that gives them a new epoch, so whatever the other still does cannot be written
+down.
 
 Three traps, each met in an experiment before this was written: right after a restart of the
 database nobody has a lock, so nobody is judged for some seconds; a worker may be alive and have
@@ -49,7 +50,7 @@ connection is known when the loop reads it."""
 class Rules:
     """Seconds. `stale` < `frozen`: a worker stops acting before others may take its jobs."""
 
-    beat: float = 1.0
+    beat: float = 1.5
     stale: float = 5.0
     """A worker without a good beat for so long does not act, and interrupts what it does."""
     gone: float = 0.4

@@ -306,7 +306,7 @@ async def chaos(
         async with open_engine(url) as engine:
             await workers.fill()
             await workers.ready()
-            await start_jobs(engine, url, names, takes=max(2.0, tries * 20 / STEPS))
+            await start_jobs(engine, url, names, takes=max(2.0, tries * 30 / STEPS))
             await asyncio.sleep(Rules().settle)
             await kills(tries, url, workers, report)
             if full:
