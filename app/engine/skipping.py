@@ -11,6 +11,9 @@ from app.engine.errors import IllegalTransition, SkipRefused
 from app.engine.records import JOB_QUEUED, STEP_SKIPPED, JobRecord, NewEvent
 from app.engine.transitions import Change, going_on, legal_actions, with_step
 
+SKIPPED_BY_OPERATOR = "skipped_by_operator"
+"""The outcome of a step that a person set aside; its `note` is their reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
@@ -52,7 +55,7 @@ def skipped(job: JobRecord, skip: Skip, now: datetime) -> Change:
     over = replace(
         current,
         state=StepState.SKIPPED,
-        outcome="skipped_by_operator",
+        outcome=SKIPPED_BY_OPERATOR,
         note=skip.reason,
         started_at=current.started_at or now,
         finished_at=now,

@@ -1,14 +1,17 @@
-"""A plan and a finished job in the words a change form asks for. Plain text, no secrets."""
+"""A plan and a job in the words a change form asks for. Plain text, no secrets."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from app.domain.finding import Severity
-from app.domain.job import StepState
+from app.domain.job import JobState, StepState
 from app.domain.plan import Plan
-from app.engine.records import JobRecord
+from app.engine.records import OVER, JobRecord
+from app.engine.skipping import SKIPPED_BY_OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class ChangeTexts:
     backout_plan: str
     test_plan: str
     risk_and_impact: str
+    estimated_duration: str
     approval_text: str
 
 
@@ -33,7 +37,7 @@ def of_plan(plan: Plan) -> ChangeTexts:
             lines.append(f"   - {step.title} [{', '.join(step.requirements)}]{mark}")
     impact = [f"{entry.peer_id}: {entry.summary}" for entry in plan.impact]
     report = preflight(plan)
-    size = f"{len(plan.steps)} step(s), about {plan.expected / 60:.0f} min"
+    size = f"{len(plan.steps)} step(s), about {_minutes(plan.expected)}"
     tests = [
         f"- {step.title}"
         for step in plan.steps
@@ -49,6 +53,7 @@ def of_plan(plan: Plan) -> ChangeTexts:
         ),
         test_plan="\n".join(tests or ["- every step reads back what it changed"]),
         risk_and_impact="\n".join([*(impact or ["No impact expected."]), report]),
+        estimated_duration=estimated_duration(plan),
         approval_text="\n".join(
             [
                 f"{plan.procedure} on cluster {plan.cluster_id}: {size}.",
@@ -83,15 +88,98 @@ def preflight(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def estimated_duration(plan: Plan) -> str:
+    """How long it takes, by stage, and what is not in the figure."""
+    longest = max((len(stage.title) for stage in plan.stages), default=0)
+    stages = [
+        f"- {stage.title:{longest}}  {_minutes(sum(step.expected for step in stage.steps))}"
+        for stage in plan.stages
+    ]
+    people = sum(1 for step in plan.steps if step.attestation)
+    waits = f"; {people} step(s) may wait for a person's word" if people else ""
+    about = f"About {_minutes(plan.expected)}."
+    without = f"Waits for people, approvals and windows are not in it{waits}."
+    return "\n".join([f"{about} {without}", *stages])
+
+
+def work_notes(job: JobRecord) -> str:
+    """What to write into the change while the job goes on: where it stands, who said what."""
+    over = f"{sum(step.state in OVER for step in job.steps)} of {len(job.steps)} step(s) over"
+    lines = [f"Job {job.id} ({job.plan.procedure}) is {job.state.value}: {over}."]
+    titles = {step.key: step.title for step in job.plan.steps}
+    if job.wait is not None and job.state is JobState.WAITING:
+        lines.append(f"Waits for {job.wait.reason.value}: {job.wait.note}")
+    elif job.current is not None and not job.state.ended:
+        lines.append(f"At: {titles[job.current.key]}")
+    lines += _asked(job)
+    lines += _people(job)
+    if job.state.ended:
+        lines += _how_it_went(job)
+    return "\n".join(lines)
+
+
 def close_notes(job: JobRecord) -> str:
-    """What to paste into the change when it is closed."""
+    """What to paste into the change when it is closed; of a job under way, that it is not over."""
+    here = f"/v1/jobs/{job.id}"
+    if not job.state.ended:
+        return f"Job {job.id} ({job.plan.procedure}) has not ended: {job.state.value}."
     titles = {step.key: step.title for step in job.plan.steps}
     lines = [f"Job {job.id} ({job.plan.procedure}) ended: {job.state.value}."]
+    if job.started_at is not None and job.finished_at is not None:
+        seconds = (job.finished_at - job.started_at).total_seconds()
+        lines.append(
+            f"From {_time(job.started_at)} to {_time(job.finished_at)} ({_minutes(seconds)})."
+        )
+    lines += _people(job)
     for record in job.steps:
         if record.state is StepState.PENDING:
             continue
         outcome = f" ({record.outcome})" if record.outcome else ""
         lines.append(f"- {record.state.value}: {titles[record.key]}{outcome}")
-    if job.failure is not None:
-        lines.append(f"Failure: {job.failure.message} Remedy: {job.failure.remedy}")
+    lines += _how_it_went(job)
+    lines.append(f"Evidence: {here}/evidence")
     return "\n".join(lines)
+
+
+def _how_it_went(job: JobRecord) -> Iterator[str]:
+    """What went wrong and where the way out is; nothing where all is well."""
+    if job.failure is not None:
+        yield f"Failure: {job.failure.message} Remedy: {job.failure.remedy}"
+    if job.state is not JobState.SUCCEEDED:
+        yield f"Recovery: /v1/jobs/{job.id}/recovery"
+
+
+def _asked(job: JobRecord) -> Iterator[str]:
+    """What people have asked of a job that has not stopped yet."""
+    if job.state.ended:
+        return
+    if job.cancel_requested:
+        yield "A cancel was asked for: it stops at the next safe point."
+    elif job.pause_requested:
+        yield "A pause was asked for: it waits at the next safe point."
+
+
+def _people(job: JobRecord) -> Iterator[str]:
+    """Who approved, stated and set aside what, and why, in their own words."""
+    for decision in job.decisions:
+        yield (
+            f"{decision.verdict.value.capitalize()} by {decision.by} at {_time(decision.at)}"
+            f" (plan {decision.digest[:12]}): {decision.reason}"
+        )
+    for stated in job.attestations.values():
+        yield (
+            f"Stated by {stated.by} at {_time(stated.recorded_at)}: {stated.gate}: {stated.reason}"
+        )
+    titles = {step.key: step.title for step in job.plan.steps}
+    for record in job.steps:
+        if record.outcome == SKIPPED_BY_OPERATOR:
+            when = f" at {_time(record.finished_at)}" if record.finished_at else ""
+            yield f"Set aside by an operator{when}: {titles[record.key]}: {record.note}"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

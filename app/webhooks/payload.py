@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.security.redaction import Redactor
-from app.services.webhook_records import BodyFormat, Delivery
+from app.services.webhook_records import BodyFormat, Delivery, EventType
 
 CONTENT_TYPES = {
     BodyFormat.STANDARD: "application/json",
     BodyFormat.CLOUDEVENTS: "application/cloudevents+json",
 }
+
+_LED_OUT_OF = frozenset({EventType.JOB_FAILED, EventType.JOB_CANCELLED})
+"""Ends after which the service can say what leads to a consistent cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,19 @@ class Composer:
                 # The caller's own block, untouched: it is how a waiting flow is found again.
                 "correlation": payload.get("correlation"),
                 "change": payload.get("change"),
-                "links": {"job": f"{self.base}/v1/jobs/{delivery.job_id}"},
+                "links": self._job_links(delivery),
             }
         elif delivery.cluster_id is not None:
             data["links"] = {"cluster": f"{self.base}/v1/clusters/{delivery.cluster_id}"}
         data["event"] = self.redactor.tree(payload.get("event", {}))
         return data
+
+    def _job_links(self, delivery: Delivery) -> Mapping[str, str]:
+        here = f"{self.base}/v1/jobs/{delivery.job_id}"
+        links = {"job": here, "result": f"{here}/result", "evidence": f"{here}/evidence"}
+        if delivery.type in _LED_OUT_OF:
+            links["recovery"] = f"{here}/recovery"
+        return links
 
 
 def _source(delivery: Delivery) -> str:

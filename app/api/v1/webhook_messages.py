@@ -26,7 +26,11 @@ _EXAMPLE: dict[str, Any] = {
         "procedure": "add-peer",
         "correlation": {"id": "9d385017c611", "message": "done"},
         "change": {"system": "servicenow", "number": "CHG0031234"},
-        "links": {"job": f"https://clusterway.example.com/v1/jobs/{JOB}"},
+        "links": {
+            "job": f"https://clusterway.example.com/v1/jobs/{JOB}",
+            "result": f"https://clusterway.example.com/v1/jobs/{JOB}/result",
+            "evidence": f"https://clusterway.example.com/v1/jobs/{JOB}/evidence",
+        },
         "event": {},
     },
 }
@@ -44,7 +48,11 @@ class WebhookData(Told):
         default=None, description="The caller's own block, untouched."
     )
     change: dict[str, Any] | None = Field(default=None, description="The job's change record.")
-    links: dict[str, str] | None = Field(default=None, description="Where to read more.")
+    links: dict[str, str] | None = Field(
+        default=None,
+        description="Where to read more: `cluster`, or `job`, `result`, `evidence`, and `recovery` "
+        "once a job has failed or was cancelled.",
+    )
     event: dict[str, Any] = Field(description="As in the event lists; depends on the type.")
 
 

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,12 +41,26 @@ async def test_the_receiver_can_verify_what_it_gets(
     told = Webhook(desk.secrets[0]).verify(got.body, got.headers)
     assert told["type"] == "job.succeeded"
     assert told["data"]["correlation"] == CORRELATION
-    assert told["data"]["links"] == {"job": "https://clusterway.example.com/v1/jobs/job-1"}
+    here = "https://clusterway.example.com/v1/jobs/job-1"
+    links = {"job": here, "result": f"{here}/result", "evidence": f"{here}/evidence"}
+    assert told["data"]["links"] == links
     assert got.headers["webhook-id"] == told["data"]["event_id"] == "job-1-12"
     assert got.headers["content-type"] == "application/json"
     assert got.headers["host"] == f"{NAME}:{hook.port}"
     assert got.path == "/hook?a=1"
     assert hook.names == [NAME]
+
+
+async def test_a_job_that_did_not_succeed_links_to_what_leads_out(
+    desk: Desk, hook: Receiver, identity: ServerIdentity
+) -> None:
+    for kind in ("job.failed", "job.cancelled", "job.waiting"):
+        claim = desk.claim(hook.url(), identity.certificate_pem)
+        claim = replace(claim, delivery=replace(claim.delivery, type=kind))
+        assert (await desk.sender().send(claim)).status == 204
+    recovery = "https://clusterway.example.com/v1/jobs/job-1/recovery"
+    found = [got.data["data"]["links"].get("recovery") for got in hook.received]
+    assert found == [recovery, recovery, None]
 
 
 async def test_an_altered_body_and_another_secret_do_not_verify(

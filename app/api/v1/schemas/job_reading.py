@@ -41,7 +41,7 @@ def job_read(job: JobRecord, base: str) -> JobRead:
         )
         for stage in job.plan.stages
     ]
-    return JobRead(**_fields(job, base), stages=stages)
+    return JobRead(**_fields(job, base), stages=stages, work_notes=change_texts.work_notes(job))
 
 
 def job_summary(job: JobRecord, base: str) -> JobSummary:

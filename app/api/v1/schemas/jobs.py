@@ -203,6 +203,12 @@ class JobRead(JobSummary):
     """A job with its stages and steps."""
 
     stages: list[JobStageRead] = Field(default_factory=list, description="In the order they run.")
+    work_notes: str = Field(
+        default="",
+        description="For the change record, as the job stands now: what it is at or waits for, "
+        "who approved, stated and set aside what, and why.",
+        examples=["Job job-1 (add-peer) is running: 4 of 36 step(s) over."],
+    )
 
 
 class JobList(Told):
@@ -222,7 +228,11 @@ class JobResult(Told):
     steps_done: int = Field(description="Steps done or found already true.", examples=[21])
     steps_total: int = Field(description="Steps of the plan.", examples=[21])
     failure: FailureRead | None = Field(description="Why it failed.")
-    close_notes: str = Field(description="For the change record.", examples=["Job ended."])
+    close_notes: str = Field(
+        description="For the change record: how it ended, who approved, stated and set aside what, "
+        "and why, every step, and where evidence and recovery are.",
+        examples=["Job job-1 (add-peer) ended: succeeded."],
+    )
 
 
 class CancelPreview(Told):

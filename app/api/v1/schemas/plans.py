@@ -98,6 +98,10 @@ class ChangeTextsRead(Told):
     risk_and_impact: str = Field(
         description="Impact, and the preflight report.", examples=["exp1 restarts."]
     )
+    estimated_duration: str = Field(
+        description="How long it takes, by stage; `expected_seconds` is the figure alone.",
+        examples=["About 15 min. Waits for people, approvals and windows are not in it."],
+    )
     approval_text: str = Field(
         description="What an approver decides on: scope, digest, impact, the preflight report.",
         examples=["add-peer on cluster cluster-1: 40 step(s), about 15 min."],
@@ -129,6 +133,7 @@ class PlanRead(Told):
                         "backout_plan": "- Restore the backup of exp1.",
                         "test_plan": "- every step reads back what it changed",
                         "risk_and_impact": "No impact expected.",
+                        "estimated_duration": "About 15 min.",
                         "approval_text": "add-peer on cluster cluster-1, 40 step(s).",
                     },
                     "created_at": TIME,
