@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,21 +24,38 @@ class ApiError(Exception):
             lines.append(f"  {where}{item.get('detail', '')}")
             if item.get("remedy"):
                 lines.append(f"    remedy: {item['remedy']}")
+        lines += [
+            f"  {words}: {problem[name]}"
+            for name, words in (
+                ("remedy", "remedy"),
+                ("job_id", "job"),
+                ("request_id", "request id"),
+            )
+            if problem.get(name)
+        ]
         super().__init__("\n".join(lines))
+
+
+ATTEMPTS = 3
+"""How often a POST is sent whose answer did not come; always under the same Idempotency-Key."""
+PAUSE_SECONDS = 1.0
+PAGE = 200
+"""Entries that are asked for at once."""
 
 
 @dataclass
 class Client:
-    """Calls with one API key. Times out unless the call is a stream."""
+    """Calls with one API key. Times out unless the call is a stream. `seconds` bounds an answer."""
 
     url: str
-    key: str
+    key: str = field(repr=False)
+    seconds: float = 90.0
 
     def __post_init__(self) -> None:
         self._http = httpx.AsyncClient(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.key}"},
-            timeout=httpx.Timeout(90.0, connect=10.0),
+            timeout=httpx.Timeout(self.seconds, connect=min(10.0, self.seconds)),
             trust_env=False,
         )
 
@@ -53,13 +71,54 @@ class Client:
         await self._http.aclose()
 
     async def get(self, path: str, **query: Any) -> dict[str, Any]:
-        """GET a document."""
-        return _document(await self._http.get(path, params=query))
+        """GET a document; what is empty in the query is left out."""
+        return _document(await self._http.get(path, params=_given(query)))
 
-    async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """POST a document, with an Idempotency-Key of its own."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return _document(await self._http.post(path, json=body or {}, headers=headers))
+    async def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """All entries of a list, page after page."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = await self.get(path, limit=PAGE, cursor=cursor, **query)
+            found += page["items"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return found
+
+    async def content(self, path: str) -> bytes:
+        """GET the bytes as they are served."""
+        answer = await self._http.get(path)
+        if answer.is_error:
+            _document(answer)
+        return answer.content
+
+    async def post(
+        self, path: str, body: dict[str, Any] | None = None, once: str = "", **query: Any
+    ) -> dict[str, Any]:
+        """POST a document. The Idempotency-Key is made once, or is `once`.
+
+        Where no answer comes the same request is sent again under the same key, so the service
+        does it once. Raises ApiError, or httpx.TransportError after the last attempt.
+        """
+        headers = {"Idempotency-Key": once or str(uuid.uuid4())}
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                answer = await self._http.post(
+                    path, json=body or {}, headers=headers, params=_given(query)
+                )
+                return _document(answer)
+            except httpx.ConnectError:
+                raise  # it was not sent; whoever runs the command sees at once that nobody is there
+            except httpx.TransportError:
+                if attempt == ATTEMPTS:
+                    raise
+            except ApiError as error:
+                # The attempt before is still being worked on; its answer is the one we want.
+                in_flight = error.problem.get("code") == "idempotency-in-flight"
+                if attempt == ATTEMPTS or not in_flight:
+                    raise
+            await asyncio.sleep(PAUSE_SECONDS * attempt)
+        raise AssertionError("unreachable")
 
     async def events(self, job_id: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """Follow the events of a job until it has ended; reconnects where the stream breaks."""
@@ -87,6 +146,10 @@ class Client:
 
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value not in (None, "", [])}
 
 
 def _document(answer: httpx.Response) -> dict[str, Any]:

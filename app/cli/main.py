@@ -1,4 +1,7 @@
-"""`clusterway`: starting the service, rehearsing on a simulated fleet, and watching jobs."""
+"""`clusterway`: starting the service, rehearsing on a simulated fleet, and the daily work.
+
+The daily work goes over the public API alone, so it is done from anywhere; docs/cli.md lists it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,26 @@ from typing import Annotated
 
 import typer
 
-from app.cli import audit, demo, evidence, guide, jobs, keys, retention, service, simulate
+from app.cli import (
+    approvals,
+    audit,
+    clusters,
+    credentials,
+    demo,
+    evidence,
+    guide,
+    jobs,
+    keys,
+    peers,
+    plans,
+    procedures,
+    profiles,
+    retention,
+    service,
+    simulate,
+    webhooks,
+)
+from app.cli.desk import command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,9 +43,18 @@ app.command("migrate")(service.migrate_database)
 app.command("simulate")(simulate.simulate)
 app.command("demo")(demo.demo)
 app.command("retention")(retention.retention)
+app.add_typer(profiles.app, name="profiles")
+app.add_typer(credentials.app, name="credentials")
+app.add_typer(peers.app, name="peers")
+app.add_typer(clusters.app, name="clusters")
+app.add_typer(procedures.app, name="procedures")
+plans.register(app)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(approvals.app, name="approvals")
+command(app, "diagnose")(clusters.diagnose)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(audit.app, name="audit")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(guide.app, name="guide")
 

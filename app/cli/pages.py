@@ -15,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 from app.appliance.alarm_catalogue import CATALOGUE
 from app.checks.catalogue import CHECKS
 from app.checks.check import Concern
+from app.cli.reference import cli_page
 from app.procedures.base import Param, Procedure
 from app.procedures.registry import PROCEDURES
 from app.settings import Settings
@@ -26,6 +27,7 @@ _BEGIN = "| procedure | guide | |\n|---|---|---|\n"
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page: where it lies and what must stand there."""
     yield ROOT / "docs" / "settings.md", settings_page()
+    yield ROOT / "docs" / "cli.md", cli_page()
     yield ROOT / "docs" / "checks.md", checks_page()
     yield ROOT / "docs" / "alarms.md", alarms_page()
     yield ROOT / "docs" / "procedures" / "README.md", catalogue_page()

@@ -126,6 +126,7 @@ class Server(uvicorn.Server):
             self.should_exit = True
 
         docs = " (documentation: /docs)" if self.serves_docs else ""
+        listener.listen()  # whoever reads the line may call at once and is not turned away
         typer.echo(f"clusterway: API on http://{host}:{port}{docs}")
         asking = asyncio.create_task(ask())
         try:

@@ -106,7 +106,7 @@ async def test_ctrl_c_stops_the_service_and_the_job_goes_on_at_the_next_start(la
         job = await story.finish(job_id)
         assert job["state"] == "succeeded", job["failure"]
         await story.assert_cluster(cluster_id, CLUSTER, ADDRESSES[:1])
-    watching = lab.run("jobs", "watch", job_id, "--url", lab.url, "--key", lab.key)
+    watching = lab.run("jobs", "watch", job_id, CLUSTERWAY_URL=lab.url, CLUSTERWAY_API_KEY=lab.key)
     assert watching.wait() == 0
     assert "Restart exp1" in watching.said
     assert "succeeded" in watching.said

@@ -135,9 +135,9 @@ class Lab:
             **url,
         }
 
-    def run(self, *arguments: str) -> Process:
+    def run(self, *arguments: str, **environment: str) -> Process:
         """One more `clusterway` command."""
-        return self._start("command", list(arguments))
+        return self._start("command", list(arguments), **environment)
 
     def close(self) -> None:
         for process in reversed(self.processes):
