@@ -47,6 +47,8 @@ def _cells(
     if not made.good:
         failed.append(f"{who} does not generate:\n{made.said[-3000:]}")
         return ["no", "-", "-"]
+    if generator.missing():
+        return ["yes", generator.missing(), "-"]
     compiled = generator.compile(work)
     if not compiled.good:
         failed.append(f"{who} does not compile:\n{compiled.said[:3000]}")

@@ -24,6 +24,7 @@ class Generator:
     """One generator and language. `work` is an empty folder that all three steps share.
 
     `story` is None where nothing here can run the language; `instead` then says what was done.
+    `missing` says what of the machine is not there to compile with; that is told and no failure.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Generator:
     story: Callable[[Path, Path], Ran] | None
     """(work, file with what the story needs) -> how it went."""
     instead: str = ""
+    missing: Callable[[], str] = str
 
 
 def _openapi_generator(language: str, *options: str) -> Step:
@@ -133,10 +135,13 @@ def _generate_types(work: Path) -> Ran:
 # -- Java, by openapi-generator
 
 
+def _no_javac() -> str:
+    return (
+        "" if toolchain.javac() else "no javac here (Debian: apt-get install default-jdk-headless)"
+    )
+
+
 def _compile_java(work: Path) -> Ran:
-    javac = toolchain.javac()
-    if javac is None:
-        return Ran(1, "no javac on this machine (Debian: apt-get install default-jdk-headless)")
     sources = [*(work / "client" / "src" / "main").rglob("*.java"), *STORIES.rglob("*.java")]
     arguments = work / "sources.txt"
     arguments.write_text("\n".join(str(path) for path in sources), encoding="utf-8")
@@ -144,7 +149,7 @@ def _compile_java(work: Path) -> Ran:
     # Jackson, which the client needs, comes with the generator's own jar.
     return run(
         [
-            javac, "-nowarn", "-Xlint:none", "-proc:none", "--release", "17",
+            str(toolchain.javac()), "-nowarn", "-Xlint:none", "-proc:none", "--release", "17",
             "-cp", toolchain.generator_jar(), "-d", work / "classes", f"@{arguments}",
         ]
     )  # fmt: skip
@@ -196,6 +201,7 @@ GENERATORS = (
         ),
         _compile_java,
         _run_java,
+        missing=_no_javac,
     ),
     Generator(
         "openapi-generator",
