@@ -55,6 +55,17 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "health", "description": "Signs of life."},
 )
 LICENCE_URL = "https://www.apache.org/licenses/LICENSE-2.0"
+_RATE_HEADERS = {
+    "RateLimit-Policy": (
+        "How many requests are allowed in how many seconds.",
+        '"requests";q=600;w=60',
+    ),
+    "RateLimit": (
+        "How many are left, and in how many seconds all are.",
+        '"requests";r=599;t=1',
+    ),
+}
+"""On every answer to a caller the service knows (draft-ietf-httpapi-ratelimit-headers-10)."""
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no key."""
 
@@ -108,11 +119,15 @@ def _add_problem(made: dict[str, Any]) -> None:
         for code, kind in sorted(PROBLEMS.items())
     }
     made["components"]["headers"] = {
+        **{
+            name: {"description": words, "schema": {"type": "string"}, "example": shown}
+            for name, (words, shown) in _RATE_HEADERS.items()
+        },
         "X-Request-ID": {
             "description": "Finds the request in the logs.",
             "schema": {"type": "string"},
             "example": "req-7d0c2f8a41c94f5a",
-        }
+        },
     }
 
 
@@ -128,6 +143,9 @@ def _finish(operation: dict[str, Any], path: str, made: Mapping[str, Any]) -> No
         }
         for name, words in _headers(status, operation["operationId"]).items():
             answer["headers"][name] = {"description": words, "schema": {"type": "string"}}
+        if path not in OPEN_PATHS and status[0] in "24" and status != "401":
+            for name in _RATE_HEADERS:
+                answer["headers"][name] = {"$ref": f"#/components/headers/{name}"}
     for content in contents:
         media = content.get("application/json")
         if media is not None and "example" not in media:
@@ -150,8 +168,6 @@ def _headers(status: str, operation_id: str) -> dict[str, str]:
     headers: dict[str, str] = {}
     if status == "429":
         headers["Retry-After"] = "Seconds until it is worth asking again."
-        headers["RateLimit-Policy"] = "How many requests are allowed in how many seconds."
-        headers["RateLimit"] = "How many are left, and in how many seconds all are."
     if status == "201" and not operation_id.startswith("observe"):
         headers["Location"] = "Absolute address of what was made."
     if status == "202":

@@ -108,7 +108,12 @@ async def enum(
     services: ServicesOf,
     number: Annotated[
         str,
-        Query(pattern=r"^\+?[0-9]{1,32}$", description="The number.", examples=["8734"]),
+        Query(
+            max_length=33,
+            pattern=r"^\+?[0-9]{1,32}$",
+            description="The number.",
+            examples=["8734"],
+        ),
     ],
     zone: Annotated[Fqdn, Query(description="The ENUM zone.", examples=["enum4.example.com"])],
 ) -> EnumRead:
