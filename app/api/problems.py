@@ -232,6 +232,16 @@ _TYPES = (
         "Disband the cluster by a job first.",
     ),
     ProblemType(
+        "import-refused",
+        409,
+        "The peers are not one whole cluster",
+        "A cluster is imported when every peer that is listed is registered, was read, and says "
+        "the same of name, list and primary. `errors` holds each difference with its remedy, and "
+        "for a peer that is not registered the bodies to register it with. Nothing was recorded, "
+        "and nothing was changed on any peer.",
+        "Follow the remedies, then import again.",
+    ),
+    ProblemType(
         "webhook-disabled",
         409,
         "The subscription is disabled",

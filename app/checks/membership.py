@@ -9,6 +9,7 @@ from app.domain.cluster import MAX_PEERS, Cluster
 from app.domain.finding import Finding
 from app.domain.observation import Observation, View
 from app.domain.peer import Peer
+from app.domain.procedure import Situation
 
 
 def no_peers_configured(seen: Observation) -> Iterator[Finding]:
@@ -99,6 +100,26 @@ def has_room(cluster: Cluster) -> Iterator[Finding]:
             "Remove a peer first; a cluster holds at most six.",
             "ADD-04 ADD-M-05",
         )
+
+
+def key_known(s: Situation, peers: Iterable[Peer]) -> Iterator[Finding]:
+    """The service knows the key it would enter (ADD-N-03, ADD-J-15).
+
+    Where it knows none it makes one, which no peer of a cluster that is at work has: entered on
+    some of them, it would keep them from authenticating the others.
+    """
+    if s.cluster.members and not s.pre_shared_key_known:
+        for peer in peers:
+            if s.can(peer.id, "pre_shared_key"):
+                yield blocker(
+                    "pre-shared-key-unknown",
+                    f"The key of {s.cluster.name} would be entered on {peer.name}, and the service"
+                    " does not know it.",
+                    "Start rotate-pre-shared-key first: it gives the cluster a key that the"
+                    " service keeps.",
+                    "ADD-N-03 ADD-J-15 PSI-06",
+                )
+                return
 
 
 def room_for(cluster: Cluster, candidates: Sequence[str]) -> Iterator[Finding]:

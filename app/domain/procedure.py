@@ -37,6 +37,8 @@ class Situation:
     """Name -> bytes of the software images that lie ready for upgrades."""
     neighbours: tuple[Neighbour, ...] = ()
     """Registered devices whose zones name this cluster."""
+    pre_shared_key_known: bool = True
+    """Whether the vault holds the cluster's pre-shared key."""
 
     def observed(self, peer_id: str) -> Observation | None:
         """The peer's observation, or None where it could not be read."""

@@ -75,6 +75,8 @@ def findings(p: Parameters, s: Situation, joining: Peer) -> tuple[Finding, ...]:
     ]
     for member in cluster.members:
         found += access.readable(s.views.get(member.id), member.id)
+    rest = [member for member in cluster.members if member.id != cluster.primary_id]
+    found += membership.key_known(s, [*rest, joining])
     found += membership.members_agree(cluster, s.views)
     members = [o for peer in cluster.members if (o := s.observed(peer.id)) is not None]
     seen = s.observed(joining.id)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from app.checks import access, choice, naming, network, synchronisation
+from app.checks import access, choice, membership, naming, network, synchronisation
 from app.checks.findings import blocker, citing
 from app.domain.finding import Finding
 from app.domain.observation import Observation
@@ -84,7 +84,9 @@ def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
         found += network.no_nat_on_lan_1(seen)
         found += [] if p.ntp_servers else naming.time_synchronised(seen)
     found += synchronisation.differing(cluster, s.views)
-    if not p.enter_pre_shared_key:
+    if p.enter_pre_shared_key:
+        found += membership.key_known(s, cluster.members)
+    else:
         found += keyless(s)
     return citing(found, "ALM", "PSI")
 

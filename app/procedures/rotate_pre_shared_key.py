@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from app.checks import access, choice, synchronisation
+from app.checks import access, choice, membership, synchronisation
 from app.checks.findings import blocker
 from app.domain.finding import Finding
 from app.domain.plan import Impact, Stage
@@ -76,6 +76,8 @@ def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
                     peer_id=member.id,
                 )
             )
+    if p.use_registered_key:
+        found += membership.key_known(s, s.cluster.members)
     found += synchronisation.same_settings(s.cluster, s.views, *s.cluster.members)
     return tuple(found)
 

@@ -25,6 +25,7 @@ from app.services.diagnosis import DiagnosisService
 from app.services.evidence import EvidenceService
 from app.services.evidence_records import EvidenceStore, TranscriptReader
 from app.services.forecasts import ForecastsService
+from app.services.importing import ImportService
 from app.services.jobs import JobsService
 from app.services.keys import KeysService
 from app.services.neighbours import NeighboursService
@@ -59,6 +60,7 @@ class Services:
     credentials: CredentialsService
     peers: PeersService
     clusters: ClustersService
+    importing: ImportService
     neighbours: NeighboursService
     planning: PlanningService
     checks: ChecksService
@@ -180,6 +182,9 @@ def join(parts: Parts, settings: Settings) -> Services:
         ),
         peers=peers,
         clusters=clusters,
+        importing=ImportService(
+            store=parts.store, peers=peers, clock=parts.clock, new_id=parts.new_id
+        ),
         neighbours=NeighboursService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         planning=planning,
         checks=ChecksService(

@@ -17,7 +17,7 @@ from app.domain.observation import View
 from app.domain.terms import Label, Policy
 from app.services.conditions import Expected, remember, replay, tag
 from app.services.peers import PeersService
-from app.services.ports import NewId, Store
+from app.services.ports import NewId, Store, Transaction
 from app.services.problems import Problem, invalid, not_found
 from app.services.records import CredentialKind, Once, Outcome, Page, RegisteredCluster
 from app.services.windows import of_policy
@@ -45,22 +45,16 @@ class ClustersService:
 
         Without a pre-shared key, one is made at random when the first job needs it.
         """
-        _unique(labels)
+        unique(labels)
         now = self.clock.now()
         async with self.store.transaction() as tx:
             found = await replay(tx, once, now, tx.clusters.get)
             if found is not None:
                 return found
-            if pre_shared_key_id is not None:
-                key = await tx.credentials.get(pre_shared_key_id)
-                if key is None or key.kind is not CredentialKind.PRE_SHARED_KEY:
-                    raise invalid(
-                        "/pre_shared_key_id", "there is no pre_shared_key credential of this id"
-                    )
             await of_policy(tx, (policy or Policy()).window_ids)
             cluster = RegisteredCluster(
                 cluster=Cluster(id=self.new_id("cluster"), name=name.rstrip(".").lower()),
-                pre_shared_key_id=pre_shared_key_id,
+                pre_shared_key_id=await pre_shared_key(tx, pre_shared_key_id),
                 version=1,
                 created_at=now,
                 labels=tuple(labels),
@@ -97,7 +91,7 @@ class ClustersService:
         Touches no appliance and no job: what a job was started under stays with it. Raises Problem
         `not-found`, `precondition-failed`, `invalid-request`.
         """
-        _unique(labels or ())
+        unique(labels or ())
         async with self.store.transaction() as tx:
             found = await tx.clusters.get(cluster_id, lock=True)
             if found is None:
@@ -147,7 +141,17 @@ class ClustersService:
         return tuple(views)
 
 
-def _unique(labels: Sequence[Label]) -> None:
+async def pre_shared_key(tx: Transaction, credential_id: str | None) -> str | None:
+    """That credential, if it is a pre-shared key. Raises Problem `invalid-request`."""
+    if credential_id is not None:
+        key = await tx.credentials.get(credential_id)
+        if key is None or key.kind is not CredentialKind.PRE_SHARED_KEY:
+            raise invalid("/pre_shared_key_id", "there is no pre_shared_key credential of this id")
+    return credential_id
+
+
+def unique(labels: Sequence[Label]) -> None:
+    """No name twice. Raises Problem `invalid-request`."""
     names: set[str] = set()
     for number, label in enumerate(labels):
         if label.name in names:

@@ -164,6 +164,7 @@ class PlanningService:
             round_trips=round_trips,
             images=await self.images.sizes(),
             neighbours=neighbours,
+            pre_shared_key_known=registered.pre_shared_key_id is not None,
         )
 
     async def _views(

@@ -24,10 +24,10 @@ pytestmark = [
 PAGE = Path("docs/approvals.md")
 
 
-def commands() -> list[str]:
-    """The commands of the page, in order, continuation lines joined by the shell."""
+def commands(page: Path = PAGE) -> list[str]:
+    """The commands of a page, in order, continuation lines joined by the shell."""
     found: list[str] = []
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
+    for line in page.read_text(encoding="utf-8").splitlines():
         if line.startswith("    curl"):
             found.append(line.strip())
         elif line.startswith("    ") and found and found[-1].endswith("\\"):

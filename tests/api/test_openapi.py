@@ -124,6 +124,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "getWatching",
         "getWebhook",
         "getWindow",
+        "importCluster",
         "listApprovals",
         "listAudit",
         "listClusterEvents",

@@ -30,6 +30,7 @@ WITHOUT_ID = {
     "createCredential": OWN,
     "createKey": "a key cannot give more than it has",
     "createPeer": OWN,
+    "importCluster": REFUSED,
     "findAlarms": CATALOGUE,
     "listApprovals": LIST,
     "listBackups": LIST,

@@ -76,6 +76,7 @@ SCOPES = {
         "deleteCluster",
         "deleteWindow",
         "replaceWindow",
+        "importCluster",
         "deleteNeighbour",
         "deletePeer",
         "probePeer",

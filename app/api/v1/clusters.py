@@ -33,6 +33,7 @@ from app.api.v1.schemas.clusters import (
     cluster_read,
     member_view,
 )
+from app.api.v1.schemas.importing import ClusterImport, ClusterImported, cluster_imported
 from app.api.v1.schemas.words import ClusterId
 from app.domain.terms import Label
 from app.services.conditions import tag
@@ -109,6 +110,53 @@ async def list_all(
     following = to_cursor(page.next)
     links.announce_next(request, response, following)
     return ClusterList(items=[cluster_read(item) for item in page.items], next_cursor=following)
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    operation_id="importCluster",
+    summary="Import a cluster that exists",
+    responses={
+        200: {
+            "model": ClusterImported,
+            "description": "It is registered already, just as its member describes it.",
+        },
+        **responses(
+            "not-found",
+            "import-refused",
+            "peer-in-cluster",
+            "peer-busy",
+            "peer-not-observed",
+            "name-taken",
+            "idempotency-in-flight",
+            "idempotency-key-reused",
+            "body-too-large",
+            "unsupported-media-type",
+        ),
+    },
+)
+async def import_one(
+    *,
+    request: Request,
+    response: Response,
+    body: ClusterImport,
+    _caller: ClustersWriter,
+    services: ServicesOf,
+    once: MaybeOnce,
+) -> ClusterImported:
+    """Record the cluster that a registered peer is a member of, as its members describe it.
+
+    All listed peers are asked now and nothing is changed on any of them. See docs/import.md.
+    """
+    made = await services.importing.record(body.peer_id, body.asked(), once)
+    cluster = made.cluster
+    path = f"/v1/clusters/{cluster.cluster.id}"
+    etag = tag(cluster.cluster.id, cluster.version)
+    created(request, response, path, etag, replayed=made.replayed)
+    if not made.recorded:
+        response.status_code = 200
+    return cluster_imported(made)
 
 
 @router.get(
