@@ -7,7 +7,7 @@ fleet after every change.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -16,9 +16,10 @@ from typing import Any
 from app.appliance.appliance import Appliance
 from app.appliance.trouble import trouble_with
 from app.domain.cluster import Cluster
+from app.domain.dns import DnsView
 from app.domain.job import Attestation, JobState
 from app.domain.neighbour import Neighbour
-from app.domain.observation import NotObserved, View
+from app.domain.observation import NotObserved, Observation, View
 from app.domain.peer import Peer
 from app.domain.plan import Plan
 from app.domain.procedure import Situation
@@ -30,6 +31,7 @@ from app.engine.runner import Runner
 from app.procedures.base import Handler, Look, NameLookups, NoNames, StepContext
 from app.procedures.registry import HANDLERS, PROCEDURES
 from app.procedures.safe_points import only_where_recorded
+from app.procedures.steps.names import look_up
 from transports import mock
 from transports.base import Endpoint, Transport
 from transports.errors import TransportError
@@ -236,15 +238,23 @@ class Rehearsal:
             peer_id: frozenset(c.value for c in self.appliance(peer_id).capabilities)
             for peer_id in self.peers
         }
+        views = {peer_id: await self.observe(peer_id) for peer_id in self.peers}
         return Situation(
             cluster=self.cluster,
             peers=self.peers,
-            views={peer_id: await self.observe(peer_id) for peer_id in self.peers},
+            views=views,
             capabilities=capabilities,
             memberships={member.id: self.cluster.id for member in self.cluster.members},
             images={name: len(data) for name, data in self.images.files.items()},
             neighbours=self.neighbours,
+            dns=await self._dns([v for v in views.values() if isinstance(v, Observation)]),
         )
+
+    async def _dns(self, seen: Sequence[Observation]) -> DnsView | None:
+        """What the name servers say, where a rehearsal has any."""
+        if isinstance(self.names, NoNames):
+            return None
+        return await look_up(self.names, self.cluster.name, seen)
 
     async def plan(self, slug: str, **parameters: Any) -> Plan:
         """A plan over what the peers say now."""

@@ -26,6 +26,14 @@ def earlier(name: str) -> str:
     return f"{EARLIER_JOB}/back-up-{name}"
 
 
+def neighbours(peer_id: str) -> tuple[Neighbour, ...]:
+    """One that the job can reach, and one that only people can."""
+    return (
+        Neighbour("n-london", "cluster-1", "London", NeighbourKind.NEIGHBOR, "to-edge", peer_id),
+        Neighbour("n-trunk", "cluster-1", "Trunk", NeighbourKind.OTHER, "to-edge"),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """A procedure, its parameters, and the fleet.
@@ -131,7 +139,15 @@ REHEARSED: tuple[Rehearsed, ...] = (
         members=3,
         name="primary",
     ),
-    Rehearsed("remove-dead-peer", {"peer_ids": ("exp3",)}, members=3, off=("exp3",)),
+    Rehearsed(
+        "remove-dead-peer",
+        {"peer_ids": ("exp3",)},
+        peers=4,
+        members=3,
+        off=("exp3",),
+        devices={"exp4": {"zones": [{"name": "to-edge", "peers": ["192.0.2.13"]}]}},
+        neighbours=neighbours("exp4"),
+    ),
     Rehearsed(
         "remove-dead-peer",
         {"peer_ids": ("exp1",), "new_primary_peer_id": "exp2"},
@@ -224,10 +240,7 @@ REHEARSED: tuple[Rehearsed, ...] = (
         {},
         members=2,
         devices={"exp3": {"zones": [{"name": "to-edge", "peers": ["192.0.2.11"]}]}},
-        neighbours=(
-            Neighbour("n-london", "cluster-1", "London", NeighbourKind.NEIGHBOR, "to-edge", "exp3"),
-            Neighbour("n-trunk", "cluster-1", "Trunk", NeighbourKind.OTHER, "to-edge"),
-        ),
+        neighbours=neighbours("exp3"),
     ),
     Rehearsed(
         "recover-database",

@@ -21,6 +21,7 @@ from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.calls import drain_calls
 from app.procedures.steps.clustering import expect_words, set_pre_shared_key, write_clustering
+from app.procedures.steps.names import named
 from app.procedures.steps.neighbours import zones_of_neighbours
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import (
@@ -190,6 +191,7 @@ def stages(
                  f" {joining.name} has the required ones.",
                  "ADD-F-07 ADD-F-08"),
             record_members(first, cluster, [*cluster.members, joining], primary, RECORDED),
+            *named(s, joining, others, "PRE-22 PRE-23 PRE-24"),
         ), "15"),
     )  # fmt: skip
 

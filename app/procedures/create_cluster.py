@@ -20,6 +20,7 @@ from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.calls import drain_calls
 from app.procedures.steps.clustering import expect_words, set_pre_shared_key, write_clustering
+from app.procedures.steps.names import named
 from app.procedures.steps.neighbours import zones_of_neighbours
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import (
@@ -171,6 +172,7 @@ def stages(
             alarms_cleared(on, "NEW-F-08", known=known, safe_after=False),
             database_active(on, "NEW-F-09", shown="cluster_status" in on.capabilities),
             record_members(on, s.cluster, [primary], primary, RECORDED),
+            *named(s, primary, [primary], "PRE-05 PRE-22 PRE-23 PRE-24"),
         ), "11"),
     )  # fmt: skip
 

@@ -23,6 +23,8 @@ from app.procedures.situation import relied_on
 from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.leaving import delete_pre_shared_key, disable_lync, leave_cluster
+from app.procedures.steps.names import no_longer_named
+from app.procedures.steps.neighbours import zones_after_dissolving
 from app.procedures.steps.record import record_disbanded
 from app.procedures.steps.replication import alarms_cleared
 from app.procedures.steps.restart import restart
@@ -87,6 +89,7 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
     others = [member for member in members if member.id != primary.id]
     on = {member.id: Target.of(member, s) for member in members}
     last = on[primary.id]
+    kept = [] if p.rename_primary else [primary.address]
     return with_steps(
         Stage("before", "Before you start", gates_for(found), "22"),
         *(Stage(on[peer.id].key("leaving"), f"On {peer.name}, a non-primary", (
@@ -111,11 +114,14 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
               for m in members),
         ), "22"),
         Stage("others", "On other devices", (
+            *zones_after_dissolving(s, kept, "DIS-29"),
             gate("neighbours-updated",
                  f"On every other device with a neighbor or traversal zone to {cluster.name}, that"
                  " zone is removed, or changed to suit the Expressways that now stand alone"
                  f" ({', '.join(member.address for member in members)}).",
                  "DIS-29"),
+            *no_longer_named(s, members if p.rename_primary else others, members,
+                             "DIS-07 DIS-08 SRV-21"),
         ), "23"),
     )  # fmt: skip
 

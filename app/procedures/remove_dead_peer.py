@@ -25,6 +25,7 @@ from app.procedures.situation import relied_on
 from app.procedures.steps.attest import gates_for, neighbours_updated
 from app.procedures.steps.clustering import write_clustering
 from app.procedures.steps.leaving import out_of_service
+from app.procedures.steps.names import no_longer_named
 from app.procedures.steps.neighbours import zones_of_neighbours
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import alarms_cleared, database_active
@@ -132,6 +133,7 @@ def stages_for(s: Situation, dead: Sequence[Peer], found: tuple[Finding, ...]) -
         Stage("others", f"On other devices: without {names}", (
             *zones_of_neighbours(s, addresses, "RMD-19"),
             neighbours_updated(cluster.name, "RMD-19", leave_out=lost),
+            *no_longer_named(s, dead, staying, "PRE-22 SRV-21"),
         ), "20"),
     )  # fmt: skip
 

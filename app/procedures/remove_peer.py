@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from app.checks import access, leaving, membership
-from app.checks.findings import at, unknown, warning
+from app.checks.findings import at, warning
 from app.domain.finding import Finding
 from app.domain.peer import Peer
 from app.domain.plan import Impact, Stage
@@ -88,17 +88,6 @@ def findings(
     return tuple(found)
 
 
-def dns_records(s: Situation, peer: Peer, own_name: str) -> Finding:
-    """Who asks DNS for the cluster must not be sent to the removed peer."""
-    return unknown(
-        "dns-records-updated",
-        "DNS is not changed by this service.",
-        f"The SRV records of {s.cluster.name} no longer name {peer.name} ({peer.address}), and"
-        f" where {own_name} has SRV records, they name it alone (guide p.31).",
-        "RML-11 RML-12",
-    )
-
-
 def stages_for(
     s: Situation, peer: Peer, own_name: str, found: tuple[Finding, ...], *, stays_out: bool = True
 ) -> tuple[Stage, ...]:
@@ -116,7 +105,6 @@ def stages_for(
     on = {member.id: Target.of(member, s) for member in (*cluster.members, peer)}
     gone, first = on[peer.id], on[primary.id]
     rest = [on[m.id] for m in staying if m.id != primary.id]
-    dns = dns_records(s, peer, own_name)
     return with_steps(
         Stage("before", "Before you start", gates_for(found), "18"),
         Stage("leaving", "On the Expressway that is being removed", (
@@ -152,8 +140,10 @@ def stages_for(
         Stage("others", "On other devices", (
             *zones_of_neighbours(s, addresses, "RML-31 RML-36"),
             neighbours_updated(cluster.name, "RML-31 RML-36", leave_out=[peer.address]),
-            gate(dns.code, dns.remedy, dns.requirements),
-            *no_longer_named(s, peer, staying, "RML-11 RML-12"),
+            *no_longer_named(
+                s, [peer], staying, "RML-11 RML-12",
+                besides=f", and where {own_name} has SRV records, they name it alone"
+                        " (guide p.31)"),
             *([gate("removed-unit-settled",
                     f"{peer.name} is taken out of service, or is given another configuration, so"
                     " that other devices no longer use it as a peer of the cluster.",

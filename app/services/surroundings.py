@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.dns.naptr import Dialable, dialable, enum_name
-from app.dns.questions import first_round, second_round
 from app.domain.dns import DnsView, Lookup, Question
 from app.domain.observation import Observation
 from app.procedures.base import NameLookups
+from app.procedures.steps.names import look_up
 from app.services.ports import Appliances
 from app.services.problems import invalid
 
@@ -33,9 +33,7 @@ class Surroundings:
         self, domain: str, peers: Sequence[Observation], extra: Iterable[str] = ()
     ) -> DnsView:
         """What each peer's own name servers say about the cluster, its peers and their names."""
-        first = await self.names.ask(first_round(domain, peers, extra))
-        second = await self.names.ask(second_round(first, peers))
-        return DnsView((*first, *second), {seen.peer_id: seen.dns.servers for seen in peers})
+        return await look_up(self.names, domain, peers, extra)
 
     async def enum(
         self, number: str, zone: str, peers: Sequence[Observation]

@@ -25,18 +25,39 @@ def zones_of_neighbours(
     return tuple(zone_step(s, neighbour, addresses, requirements) for neighbour in s.neighbours)
 
 
+def zones_after_dissolving(
+    s: Situation, kept: Sequence[str], requirements: str
+) -> tuple[PlannedStep, ...]:
+    """Zones of registered neighbours when the cluster is no more (guide p.23).
+
+    They follow who goes on under the cluster's name (`kept`): the others know nothing of one
+    another's registrations, so they do not belong into one zone. Where nobody has the name, only
+    people know whether the zone is to go.
+    """
+    if kept:
+        return zones_of_neighbours(s, kept, requirements)
+    return tuple(
+        gate(
+            _key(neighbour),
+            f"On {_where(s, neighbour)} the zone {neighbour.zone_name} for {s.cluster.name} is"
+            " removed, or changed to suit the Expressways that now stand alone.",
+            requirements,
+        )
+        for neighbour in s.neighbours
+    )
+
+
 def zone_step(
     s: Situation, neighbour: Neighbour, addresses: Sequence[str], requirements: str
 ) -> PlannedStep:
     """The step for one neighbour; a gate where `out_of_reach` says why not."""
-    key = f"neighbour-{_slug(neighbour.name)}-{neighbour.id[-6:].lower()}"
+    key = _key(neighbour)
     peer = s.peers.get(neighbour.peer_id or "")
     listed = ", ".join(addresses) or "no address"
     if peer is None or out_of_reach(s, neighbour):
-        where = f"{neighbour.name} ({peer.name})" if peer else neighbour.name
         statement = (
-            f"On {where} the zone {neighbour.zone_name} for {s.cluster.name} holds exactly:"
-            f" {listed}."
+            f"On {_where(s, neighbour)} the zone {neighbour.zone_name} for {s.cluster.name} holds"
+            f" exactly: {listed}."
         )
         return gate(key, statement, requirements)
     on = Target.of(peer, s)
@@ -120,6 +141,15 @@ async def _write(ctx: StepContext) -> None:
     await (await ctx.appliance()).write_zone_addresses(
         await _zone(ctx), ctx.step.params["addresses"]
     )
+
+
+def _key(neighbour: Neighbour) -> str:
+    return f"neighbour-{_slug(neighbour.name)}-{neighbour.id[-6:].lower()}"
+
+
+def _where(s: Situation, neighbour: Neighbour) -> str:
+    peer = s.peers.get(neighbour.peer_id or "")
+    return f"{neighbour.name} ({peer.name})" if peer else neighbour.name
 
 
 def _slug(name: str) -> str:

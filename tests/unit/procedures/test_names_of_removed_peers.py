@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
-from app.domain.dns import Answer, DnsView, Lookup, Question, Record
+from app.domain.dns import Answer, DnsView, Lookup, Question
 from app.domain.job import JobState, StepState
 from app.engine.records import JobRecord, NewJob
 from app.procedures.base import NoNames
 from tests.support.clusters import assert_cluster, cluster_of
-from tests.support.rehearsal import CLUSTER, Rehearsal
+from tests.support.rehearsal import Rehearsal
+from tests.support.zone import SIPS, Zone
 from transports.mock.virtual_time import run
-
-SIPS = f"_sips._tcp.{CLUSTER}"
-
-
-@dataclass
-class Zone:
-    """One name server for everybody. `answer`: what it says where it has no record."""
-
-    records: dict[Question, list[str]] = field(default_factory=dict)
-    answer: Answer = Answer.NO_SUCH_NAME
-    asked: int = 0
-
-    def srv(self, *hosts: str) -> None:
-        """Put SRV records for these hosts in place of those there were."""
-        self.records[Question(SIPS, "SRV")] = [f"1 1 5061 {host}." for host in hosts]
-
-    async def ask(self, asked: Mapping[str, Sequence[Question]]) -> tuple[Lookup, ...]:
-        """See NameLookups."""
-        self.asked += 1
-        return tuple(
-            self._one(server, question) for server, some in asked.items() for question in some
-        )
-
-    def _one(self, server: str, question: Question) -> Lookup:
-        found = self.records.get(question, [])
-        records = tuple(Record(question.name, question.type, 60, data) for data in found)
-        return Lookup(server, question, Answer.RECORDS if found else self.answer, records)
 
 
 async def removing(zone: Zone, rehearsal: Rehearsal) -> str:

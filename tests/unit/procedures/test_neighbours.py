@@ -137,3 +137,36 @@ def test_every_change_of_members_takes_the_neighbours_along():
         ("192.0.2.11", "192.0.2.33"),
         ("192.0.2.11", "192.0.2.12"),
     ]
+
+
+def test_neighbours_leave_out_the_dead_and_follow_who_keeps_the_name():
+    async def story() -> list[tuple[str, ...]]:
+        rehearsal = await world(3)
+        rehearsal.fleet["exp3"].lose_power()
+        zones = []
+        for slug, parameters in (("remove-dead-peer", {"peer_ids": ("exp3",)}), ("disband", {})):
+            job = await rehearsal.run(slug, **parameters)
+            assert ended(job) == (JobState.SUCCEEDED, ""), (slug, job.failure)
+            said = [step.statement for step in job.plan.steps if "CUCM" in step.statement]
+            left = "192.0.2.11, 192.0.2.12" if slug == "remove-dead-peer" else "192.0.2.11"
+            assert said == [f"On CUCM the zone trunk for {CLUSTER} holds exactly: {left}."]
+            zones.append(await zone_at(rehearsal))
+        assert rehearsal.witness.violations == []
+        return zones
+
+    assert run(story()) == [("192.0.2.11", "192.0.2.12"), ("192.0.2.11",)]
+
+
+def test_a_name_that_nobody_keeps_leaves_every_zone_to_people():
+    async def story() -> tuple[list[str], tuple[str, ...]]:
+        rehearsal = await world(2)
+        job = await rehearsal.run("disband", rename_primary=True)
+        assert ended(job) == (JobState.SUCCEEDED, ""), job.failure
+        said = [step.statement for step in job.plan.steps if "the zone" in step.statement]
+        return said, await zone_at(rehearsal)
+
+    rest = f"for {CLUSTER} is removed, or changed to suit the Expressways that now stand alone."
+    assert run(story()) == (
+        [f"On London C (out1) the zone to-edge {rest}", f"On CUCM the zone trunk {rest}"],
+        ("192.0.2.11", "192.0.2.12"),
+    )
