@@ -51,13 +51,14 @@ class House:
             await tx.clusters.record_members(cluster_id, peers, peers[0])
 
 
-OpenHouse = Callable[[Mapping[str, Any]], AbstractAsyncContextManager[House]]
+OpenHouse = Callable[..., AbstractAsyncContextManager[House]]
+"""Takes a scenario, and settings that differ by name."""
 
 
 @pytest.fixture
 def open_house(database_url: str, tmp_path: Path) -> OpenHouse:
     @asynccontextmanager
-    async def opened(scenario: Mapping[str, Any]) -> AsyncIterator[House]:
+    async def opened(scenario: Mapping[str, Any], **differ: Any) -> AsyncIterator[House]:
         fleet = build(scenario, clock=FleetClock(PACE))
         witness = Witness(fleet)
         mock.register("house", fleet)
@@ -66,6 +67,7 @@ def open_house(database_url: str, tmp_path: Path) -> OpenHouse:
             data_folder=tmp_path,
             pace=PACE,
             allow_loopback_peers=True,
+            **differ,
         )
         drain = asyncio.Event()
         async with servers(fleet) as reachable, open_service(settings, Redactor()) as service:
