@@ -25,6 +25,7 @@ from app.services.appliances import ConnectedPeers
 from app.services.bundle import Parts, Services, join
 from app.services.closing import Closing
 from app.services.identifiers import Identifiers
+from app.services.open_sessions import OpenSessions
 from app.settings import Settings
 from app.storage.backups import BackupArchive
 from app.storage.database import migrate, resource_engine
@@ -123,7 +124,8 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
         guard = AddressGuard(settings.peer_networks, settings.allow_loopback_peers)
         store = PostgresStore(resources, engine.desk_on)
         access = PeerAccess(store, vault, redactor, guard, clock)
-        appliances = ConnectedPeers(access, registry.create, clock)
+        open_sessions = OpenSessions(settings.max_sessions)
+        appliances = ConnectedPeers(access, registry.create, clock, open_sessions)
         backups = BackupArchive(engine.pool, vault)
         images = ImageFolder(settings.images)
         names = name_servers(settings)

@@ -89,6 +89,14 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         default=1000, ge=10, le=100_000, description="Connections at a time; more are answered 503."
     )
+    max_sessions: int = Field(
+        default=500,
+        ge=2,
+        le=20_000,
+        description="Sessions with peers that one process has open; who wants one more waits for a "
+        "place. An HTTPS session has two connections at most, an SSH session one and another for "
+        "what root does.",
+    )
     plan_lifetime: timedelta = Field(
         default=timedelta(hours=24), description="How long a plan can be started after it was made."
     )

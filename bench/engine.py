@@ -3,7 +3,8 @@
 Both sides write the same rows durably: per step one statement that sets the step running and one
 that sets it done, each with its event, fenced by owner and epoch. The bare loop is psycopg alone
 with the same number of connections: what PostgreSQL and the driver cost. The worker adds the whole
-engine: claims, handlers, wake-ups, liveness. Prints steps per second, CPU, memory and connections.
+engine: claims, handlers, wake-ups, liveness. Each side is a process of its own that only works: the
+jobs are there before it starts. Prints steps per second, CPU, memory and connections.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
+import json
 import os
 import pstats
 import resource
@@ -19,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psycopg
@@ -37,6 +40,18 @@ from tests.support.engine_bench import Bench, new_job, step
 
 STEPS = 12
 ACT_SECONDS = 0.05
+CONNECTIONS = 14
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one side took: seconds, CPU seconds, connections, and MB before and at the peak."""
+
+    seconds: float
+    cpu: float
+    connections: int
+    before: float
+    peak: float
 
 
 def handler() -> Handler:
@@ -100,7 +115,7 @@ async def create(engine: PostgresEngine, made: Sequence[NewJob]) -> None:
 
 async def bare(url: str, made: Sequence[NewJob]) -> float:
     """The same two statements a step by psycopg alone; seconds."""
-    connections = asyncio.Semaphore(14)
+    connections = asyncio.Semaphore(CONNECTIONS)
     began = time.monotonic()
     async with journal_pool(url) as pool:
         async with pool.connection() as connection:
@@ -137,21 +152,20 @@ async def bare(url: str, made: Sequence[NewJob]) -> float:
     return took
 
 
-async def engine_run(url: str, made: Sequence[NewJob], profile: str) -> tuple[float, int]:
+async def engine_run(url: str, ids: Sequence[str], profile: str) -> tuple[float, int]:
     """The worker carries out the jobs; seconds, and the most connections it had."""
     most = 0
     async with open_engine(url) as engine:
-        await create(engine, made)
         drain = asyncio.Event()
         began = time.monotonic()
-        with cProfile.Profile() if profile else nullcontext() as profiler:
+        with cProfile.Profile(time.process_time) if profile else nullcontext() as profiler:
             work = asyncio.create_task(
                 engine.work(
                     handlers={"set": handler()},
                     equip=Bench().equip,
                     clock=SystemClock(),
                     drain=drain,
-                    concurrency=len(made),
+                    concurrency=len(ids),
                 )
             )
             async with await psycopg.AsyncConnection.connect(
@@ -164,18 +178,54 @@ async def engine_run(url: str, made: Sequence[NewJob], profile: str) -> tuple[fl
                             "select count(*) filter (where state = 'succeeded'), (select count(*) "
                             "from pg_stat_activity where datname = current_database()) - 1 "
                             "from job where id = any(%s)",
-                            [[new.id for new in made]],
+                            [list(ids)],
                         )
                     ).fetchone()
                     most = max(most, row[1] if row else 0)
-                    if row and row[0] == len(made):
+                    if row and row[0] == len(ids):
                         break
             took = time.monotonic() - began
             drain.set()
             await work
         if profiler is not None:
+            profiler.dump_stats(profile)
             pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
     return took, most
+
+
+def memory() -> float:
+    """The most memory this process has had, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+async def side(name: str, count: int, url: str, profile: str) -> Cost:
+    """One side, alone in this process."""
+    made = jobs(count, name) if name == "bare" else []
+    before, cpu = memory(), time.process_time()
+    if name == "bare":
+        took, most = await bare(url, made), CONNECTIONS
+    else:
+        took, most = await engine_run(url, [f"job-{name}-{n:05}" for n in range(count)], profile)
+    return Cost(took, time.process_time() - cpu, most, before, memory())
+
+
+async def apart(name: str, count: int, url: str, profile: str) -> Cost:
+    """One side in a process of its own."""
+    asked = ["--jobs", str(count), "--profile", profile, "--side", name, "--url", url]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.engine", *asked, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    if process.returncode:
+        sys.exit(f"the {name} side ended with {process.returncode}")
+    *more, last = told.decode().splitlines()
+    for line in more:
+        say(line)
+    return Cost(**json.loads(last))
 
 
 async def bench(count: int, database: Path, profile: str) -> None:
@@ -188,23 +238,17 @@ async def bench(count: int, database: Path, profile: str) -> None:
         for name in ("bare", "worker"):
             made = jobs(count, name)
             await register(url, made)
-            if name == "bare":
-                async with open_engine(url) as engine:
-                    await create(engine, made)
+            async with open_engine(url) as engine:
+                await create(engine, made)
+                if name == "bare":
                     async with engine.pool.connection() as connection:
                         await connection.execute(b"delete from procrastinate_jobs")
-            cpu = time.process_time()
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            if name == "bare":
-                took, most = await bare(url, made), 14
-            else:
-                took, most = await engine_run(url, made, profile)
-            cpu = (time.process_time() - cpu) / steps * 1000
-            more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
-            results.append(steps / took)
+            cost = await apart(name, count, url, profile)
+            results.append(steps / cost.seconds)
             say(
-                f"{name:7} {steps / took:7,.0f} steps/s  {cpu:5.2f} ms CPU a step  "
-                f"{most:3} connections  {more:+6.0f} MB at its peak"
+                f"{name:7} {steps / cost.seconds:7,.0f} steps/s"
+                f"  {cost.cpu / steps * 1000:5.2f} ms CPU a step  {cost.connections:3} connections"
+                f"  {cost.before:4.0f} MB before, {cost.peak:4.0f} MB at its peak"
             )
         load = os.getloadavg()[0]
         say(f"{count} jobs of {STEPS} steps: worker / bare loop = {results[1] / results[0]:.2f}")
@@ -221,8 +265,14 @@ def say(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2000)
-    parser.add_argument("--profile", default="")
+    parser.add_argument("--profile", default="", help="a file for the worker's profile")
+    parser.add_argument("--side", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--url", default="", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.side:
+        cost = asyncio.run(side(asked.side, asked.jobs, asked.url, asked.profile))
+        say(json.dumps(asdict(cost)))
+        return
     with tempfile.TemporaryDirectory(prefix="cw-bench-") as place:
         Path(place).chmod(0o755)
         asyncio.run(bench(asked.jobs, Path(place), asked.profile))

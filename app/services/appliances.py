@@ -3,7 +3,8 @@
 One `Sessions` holds at most one session per peer and closes them all at its end: a job has its own
 while a worker carries it, and an observation for a caller opens one and closes it. A password that
 an endpoint declined is remembered in the registry (app.services.log_ins), so no process tries it
-there again until the credential is rotated or the endpoint changed.
+there again until the credential is rotated or the endpoint changed. How many may be open at a time
+is the business of app.services.open_sessions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from app.domain.observation import NotObserved, View
 from app.domain.settings import PeerSettings
 from app.services.access import PeerAccess
 from app.services.log_ins import LogIns, Remembering
+from app.services.open_sessions import OpenSessions
 from app.services.problems import Problem
 from app.services.transcript import Notebook, Recorded
 from transports.base import Endpoint, Transport
@@ -33,8 +35,11 @@ Build = Callable[[str, Endpoint], Transport]
 class ConnectedPeers:
     """Implements `app.services.ports.Appliances`, and lends sessions to workers."""
 
-    def __init__(self, access: PeerAccess, build: Build, clock: Clock) -> None:
+    def __init__(
+        self, access: PeerAccess, build: Build, clock: Clock, open_sessions: OpenSessions
+    ) -> None:
         self._access = access
+        self._open_sessions = open_sessions
         self._log_ins = LogIns(access)
         self._build = build
         self._clock = clock
@@ -94,7 +99,8 @@ class ConnectedPeers:
             transport = self._build(path.transport, path.endpoint)
             if notebook is not None:
                 transport = Recorded(transport, peer_id, notebook)
-            opened.append(Remembering(transport, path, self._log_ins))
+            remembering = Remembering(transport, path, self._log_ins)
+            opened.append(self._open_sessions.limited(remembering, path.endpoint))
         return opened
 
 

@@ -91,6 +91,14 @@ def test_a_job_whose_take_over_was_not_confirmed_is_found_again(calls):
     assert (run.outcome, run.breaches) == ("succeeded", ())
 
 
+@pytest.mark.parametrize("seed", [5048])
+def test_seeds_that_broke_a_law_once_break_none(seed):
+    """5048: a disband stayed running, its worker frozen and the journal silent meanwhile."""
+    run = play(seed)
+    assert run.troubles[TroubleKind.JOURNAL_SILENT] > 0
+    assert run.breaches == ()
+
+
 def test_a_seed_gives_the_same_run_to_the_last_act_in_any_process():
     seeds = (3, 8, 12)
     program = f"from simulation.world import play; print(*(play(s).digest for s in {seeds}))"

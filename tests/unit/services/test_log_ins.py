@@ -10,6 +10,7 @@ import pytest
 from app.domain.observation import NotObserved, Observation
 from app.services.access import Access, Root
 from app.services.appliances import ConnectedPeers
+from app.services.open_sessions import OpenSessions
 from simulation.rehearsal import Rehearsal
 from transports import registry
 from transports.base import FactoryReset
@@ -56,7 +57,7 @@ class Shared:
         self.declined.add(access.login(root=root))
 
     def process(self) -> ConnectedPeers:
-        return ConnectedPeers(self, registry.create, self.rehearsal.clock)
+        return ConnectedPeers(self, registry.create, self.rehearsal.clock, OpenSessions(10))
 
 
 def counted(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -12,6 +12,7 @@ from app.domain.finding import Severity
 from app.domain.observation import Observation
 from app.services.access import Access
 from app.services.appliances import ConnectedPeers
+from app.services.open_sessions import OpenSessions
 from app.services.surroundings import PING, Surroundings
 from simulation.rehearsal import Rehearsal
 from transports import registry
@@ -37,7 +38,9 @@ class FleetAccess:
 
 
 async def measured(rehearsal, able=("exp1", "exp2", "exp3")):
-    connected = ConnectedPeers(FleetAccess(rehearsal), registry.create, rehearsal.clock)
+    connected = ConnectedPeers(
+        FleetAccess(rehearsal), registry.create, rehearsal.clock, OpenSessions(10)
+    )
     views = [await connected.observe(name) for name in rehearsal.peers]
     seen = [view for view in views if isinstance(view, Observation)]
     around = Surroundings(NameServers(enabled=False), connected)
@@ -85,7 +88,9 @@ def test_peers_whose_transports_cannot_ping_are_not_asked_and_stay_unknown():
 def test_a_peer_lost_in_between_leaves_its_round_trips_out():
     async def story():
         rehearsal = Rehearsal()
-        connected = ConnectedPeers(FleetAccess(rehearsal), registry.create, rehearsal.clock)
+        connected = ConnectedPeers(
+            FleetAccess(rehearsal), registry.create, rehearsal.clock, OpenSessions(10)
+        )
         seen = [await connected.observe(name) for name in rehearsal.peers]
         rehearsal.fleet["exp2"].lose_power()
         around = Surroundings(NameServers(enabled=False), connected)
