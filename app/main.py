@@ -39,6 +39,7 @@ from app.storage.store import PostgresStore
 from app.storage.transcripts import Transcripts
 from app.storage.watches import PostgresWatches
 from app.webhooks.dispatcher import Dispatcher
+from app.webhooks.key_sets import KeySetFetcher
 from app.webhooks.payload import Composer
 from app.webhooks.resolver import resolve
 from app.webhooks.sending import Sender, Wire, trust
@@ -109,6 +110,12 @@ def receivers(settings: Settings) -> ReceiverGuard:
     return ReceiverGuard(guard, settings.webhook_hosts)
 
 
+def key_sets(settings: Settings) -> KeySetFetcher:
+    """The keys of those who issue tokens."""
+    guard = AddressGuard(settings.key_set_networks, settings.allow_loopback_key_sets, "KEY_SET")
+    return KeySetFetcher(Wire(ReceiverGuard(guard), resolve))
+
+
 @asynccontextmanager
 async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[Service]:
     """Everything an API or a worker needs, with the schema up to date; closed with the block."""
@@ -154,6 +161,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             check_ca_bundle=trust,
             shelf=backups,
             retention=Retention(engine.pool),
+            key_sets=key_sets(settings),
         )
         dispatcher = Dispatcher(
             outbox=PostgresOutbox(resources),

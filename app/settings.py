@@ -11,8 +11,10 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.security.tokens import Issuer
 
 
 class Settings(BaseSettings):
@@ -82,6 +84,21 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
         description="Wrong keys a minute from one address before it has to wait.",
+    )
+    token_issuers: list[Issuer] = Field(
+        default_factory=list,
+        description="Whose access tokens (JWT) are accepted beside API keys, as a JSON list of "
+        "objects: see [access](access.md); empty: nobody's.",
+    )
+    key_set_networks: list[IPv4Network | IPv6Network] = Field(
+        default_factory=list,
+        description="Networks that issuers' key sets are fetched from, as a JSON list; empty: all "
+        "but the denied.",
+    )
+    allow_loopback_key_sets: bool = Field(
+        default=False,
+        description="Whether key sets may come from loopback, and there by http too, for "
+        "rehearsals.",
     )
     body_seconds: float = Field(
         default=30.0, gt=0, le=600, description="Seconds a request body may take to arrive."
@@ -186,6 +203,14 @@ class Settings(BaseSettings):
         description="JSON lines; off by default where the logs go to a terminal.",
     )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("token_issuers")
+    @classmethod
+    def _each_once(cls, issuers: list[Issuer]) -> list[Issuer]:
+        for names in ([one.alias for one in issuers], [one.issuer for one in issuers]):
+            if len(set(names)) < len(names):
+                raise ValueError("each alias and each issuer may stand there once")
+        return issuers
 
     @property
     def serves_docs(self) -> bool:

@@ -99,7 +99,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
     app.add_middleware(
         Authentication,
         gatekeeper=Gatekeeper(
-            services.keys.authenticate,
+            services.callers.authenticate,
             services.audit.stranger,
             settings.rate_limit,
             settings.wrong_key_limit,

@@ -27,6 +27,14 @@ from app.services.records import Once
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="ApiKey", description="`Authorization: Bearer cwk_...`"
 )
+_token = HTTPBearer(
+    auto_error=False,
+    scheme_name="AccessToken",
+    bearerFormat="JWT",
+    description="A signed access token of an issuer that the operator has named (client "
+    "credentials). It is checked as RFC 8725 and RFC 9068 ask: algorithm, key, issuer, audience "
+    "and times.",
+)
 _header = APIKeyHeader(
     name="X-API-Key",
     auto_error=False,
@@ -48,6 +56,7 @@ def requires(scope: Scope) -> Callable[..., Awaitable[Principal]]:
         request: Request,
         _bearer: Annotated[object, Depends(_bearer)],
         _header: Annotated[object, Depends(_header)],
+        _token: Annotated[object, Depends(_token)],
     ) -> Principal:
         principal: Principal = request.state.principal
         act = now_acting()

@@ -28,7 +28,8 @@ DESCRIPTION = """\
 Register peers and clusters, read a plan, start it as a job, and follow the job to its end.
 
 Every error is an `application/problem+json` document. Every change runs as a job: `202` with a
-`Location` to read. Send the API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.
+`Location` to read. Send the API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`;
+where the operator has named an issuer, its access tokens are good too.
 """
 TAGS: tuple[dict[str, Any], ...] = (
     {"name": "credentials", "description": "Secrets: they go in and never come out."},
@@ -66,6 +67,8 @@ _RATE_HEADERS = {
     ),
 }
 """On every answer to a caller the service knows (draft-ietf-httpapi-ratelimit-headers-10)."""
+SCHEMES = ("ApiKey", "ApiKeyHeader", "AccessToken")
+"""Ways to say who is calling; one is enough. See app.api.dependencies."""
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no key."""
 
@@ -132,7 +135,7 @@ def _add_problem(made: dict[str, Any]) -> None:
 
 
 def _finish(operation: dict[str, Any], path: str, made: Mapping[str, Any]) -> None:
-    operation["security"] = [] if path in OPEN_PATHS else [{"ApiKey": []}, {"ApiKeyHeader": []}]
+    operation["security"] = [] if path in OPEN_PATHS else [{name: []} for name in SCHEMES]
     for parameter in operation.get("parameters", ()):
         _as_it_is_sent(parameter, operation["operationId"])
     contents = [operation.get("requestBody", {}).get("content", {})]

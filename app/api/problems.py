@@ -30,8 +30,9 @@ _TYPES = (
         "unauthenticated",
         401,
         "Who is calling is not known",
-        "The request carries no API key, or one that is unknown or has expired.",
-        "Send `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
+        "The request carries no API key and no token, or one that is unknown, has expired or is "
+        "not meant for this service; `detail` says what is wrong with a token.",
+        "Send `Authorization: Bearer <key or token>` or `X-API-Key: <key>`.",
     ),
     ProblemType(
         "forbidden",
@@ -392,6 +393,15 @@ _TYPES = (
         retryable=True,
     ),
     ProblemType(
+        "token-keys-unavailable",
+        503,
+        "The keys to check the token are not to be had",
+        "The token comes from an issuer whose key set cannot be fetched at the moment; nobody is "
+        "let in on a token that cannot be checked. API keys work meanwhile.",
+        "Send the request again later; the operator finds the reason in the log.",
+        retryable=True,
+    ),
+    ProblemType(
         "storage-unavailable",
         503,
         "The database does not answer",
@@ -418,6 +428,7 @@ EVERYWHERE = (
     "too-many-requests",
     "internal-error",
     "storage-unavailable",
+    "token-keys-unavailable",
 )
 """Problems every operation of /v1 can answer with."""
 

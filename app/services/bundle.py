@@ -45,6 +45,7 @@ from app.services.retention import Keep, RetentionRows, RetentionService
 from app.services.schedules import SchedulesService
 from app.services.settings_matrix import SettingsMatrixService
 from app.services.surroundings import Surroundings
+from app.services.tokens import Callers, Fetch
 from app.services.watch_records import Watches
 from app.services.watching import Pace, WatchingService
 from app.services.webhooks import WebhooksService
@@ -79,6 +80,7 @@ class Services:
     schedules: SchedulesService
     forecasts: ForecastsService
     keys: KeysService
+    callers: Callers
     audit: AuditService
     images: Images
     store: Store
@@ -112,6 +114,7 @@ class Parts:
     check_ca_bundle: Callable[[str], object]
     shelf: BackupShelf
     retention: RetentionRows
+    key_sets: Fetch
 
 
 def kept(settings: Settings) -> Keep:
@@ -172,6 +175,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         procedures=parts.procedures,
         clock=parts.clock,
     )
+    keys = KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id)
     return Services(
         credentials=CredentialsService(
             store=parts.store,
@@ -257,7 +261,8 @@ def join(parts: Parts, settings: Settings) -> Services:
         forecasts=ForecastsService(store=parts.store, clock=parts.clock),
         windows=WindowsService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         audit=AuditService(parts.store),
-        keys=KeysService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
+        keys=keys,
+        callers=Callers(keys.authenticate, settings.token_issuers, parts.key_sets),
         images=parts.images,
         store=parts.store,
         request_digest=parts.vault.request_digest,

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,6 +16,7 @@ from urllib.parse import quote_plus, urlencode
 import httpx
 
 from app.services.webhook_records import AuthKind, Subscription
+from app.webhooks.bounded import TooLong, read_at_most
 
 SERVICENOW_HEADER = "x-sn-hmac-signature-256"
 """The header that ServiceNow's plug-in for HMAC authentication names in its documentation."""
@@ -91,22 +92,17 @@ class Authorizer:
         ) as answer:
             if answer.status_code != 200:
                 raise NoToken("token-refused")
-            token, seconds = _read(await _bounded(answer.aiter_raw()))
+            try:
+                told = await read_at_most(_LONGEST_ANSWER, answer.aiter_raw())
+            except TooLong:
+                raise NoToken("token-unreadable") from None
+            token, seconds = _read(told)
         self._tokens[about.id] = (about.version, time.monotonic() + seconds - _EARLY, token)
         return token
 
 
 def _basic(name: str, secret: str) -> str:
     return f"Basic {base64.b64encode(f'{name}:{secret}'.encode()).decode()}"
-
-
-async def _bounded(pieces: AsyncIterator[bytes]) -> bytes:
-    read = b""
-    async for piece in pieces:
-        read += piece
-        if len(read) > _LONGEST_ANSWER:
-            raise NoToken("token-unreadable")
-    return read
 
 
 def _read(answer: bytes) -> tuple[str, float]:

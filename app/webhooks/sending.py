@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from functools import lru_cache
 import httpx
 
 from app.domain.clock import Clock
-from app.security.receivers import Receiver, ReceiverGuard, ReceiverRefused, Resolve
+from app.security.receivers import ReceiverGuard, ReceiverRefused, Resolve
 from app.security.redaction import Redactor
 from app.security.vault import Vault, VaultError
 from app.services.webhook_records import Claim, Result, Subscription
@@ -48,6 +48,21 @@ class Wire:
         self, url: str, content: str, headers: Mapping[str, str], ca_bundle: str
     ) -> AsyncIterator[httpx.Response]:
         """The answer, its body unread. Raises ReceiverRefused, OSError, httpx.HTTPError."""
+        async with self._answer("POST", url, content, headers, ca_bundle) as response:
+            yield response
+
+    @asynccontextmanager
+    async def get(
+        self, url: str, headers: Mapping[str, str], ca_bundle: str
+    ) -> AsyncIterator[httpx.Response]:
+        """As `post`, of what somebody publishes."""
+        async with self._answer("GET", url, "", headers, ca_bundle) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, url: str, content: str, headers: Mapping[str, str], ca_bundle: str
+    ) -> AsyncIterator[httpx.Response]:
         receiver = self.guard.check(url)
         addresses = await self.guard.addresses(receiver, self.resolve)
         async with httpx.AsyncClient(
@@ -56,7 +71,23 @@ class Wire:
             follow_redirects=False,
             timeout=httpx.Timeout(self.limit, connect=CONNECT_SECONDS),
         ) as client:
-            response = await self._first(client, receiver, addresses, content, headers)
+            extensions = {} if receiver.literal else {"sni_hostname": receiver.host.rstrip(".")}
+            requests = [
+                client.build_request(
+                    method,
+                    receiver.at(address),
+                    content=content.encode() or None,
+                    headers={
+                        "Host": receiver.authority,
+                        "User-Agent": USER_AGENT,
+                        "Accept-Encoding": "identity",
+                        **headers,
+                    },
+                    extensions=extensions,
+                )
+                for address in addresses[:MOST_ADDRESSES]
+            ]
+            response = await self._first(client, requests)
             try:
                 yield response
             finally:
@@ -64,32 +95,14 @@ class Wire:
 
     @staticmethod
     async def _first(
-        client: httpx.AsyncClient,
-        receiver: Receiver,
-        addresses: list[str],
-        content: str,
-        headers: Mapping[str, str],
+        client: httpx.AsyncClient, requests: Sequence[httpx.Request]
     ) -> httpx.Response:
         """Send to the first address that takes a connection: before that nothing was sent."""
-        extensions = {} if receiver.literal else {"sni_hostname": receiver.host.rstrip(".")}
-        tried = addresses[:MOST_ADDRESSES]
-        for place, address in enumerate(tried, start=1):
-            request = client.build_request(
-                "POST",
-                receiver.at(address),
-                content=content.encode(),
-                headers={
-                    "Host": receiver.authority,
-                    "User-Agent": USER_AGENT,
-                    "Accept-Encoding": "identity",
-                    **headers,
-                },
-                extensions=extensions,
-            )
+        for place, request in enumerate(requests, start=1):
             try:
                 return await client.send(request, stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                if place == len(tried):
+                if place == len(requests):
                     raise
         raise OSError("the name has no address")
 

@@ -26,7 +26,7 @@ from app.domain.plan import PlannedStep, Stage
 from app.domain.procedure import Draft, Situation
 from app.engine import transitions
 from app.engine.clock import SystemClock
-from app.main import receivers
+from app.main import key_sets, receivers
 from app.observability.logs import set_up
 from app.procedures.base import Param, Procedure
 from app.procedures.registry import PROCEDURES
@@ -370,6 +370,7 @@ async def world(
         check_ca_bundle=trust,
         shelf=BackupArchive(pool, vault),
         retention=Retention(pool),
+        key_sets=key_sets(settings),
     )
     services = join(parts, settings)
     key = await services.keys.first_key()

@@ -105,14 +105,14 @@ async def test_a_flood_of_wrong_keys_reaches_neither_database_nor_log(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    find = type(world.services.keys).authenticate
+    find = type(world.services.callers).authenticate
 
     async def counted(self: Any, *arguments: Any) -> Any:
         nonlocal asked
         asked += 1
         return await find(self, *arguments)
 
-    monkeypatch.setattr(type(world.services.keys), "authenticate", counted)
+    monkeypatch.setattr(type(world.services.callers), "authenticate", counted)
     async with client(world, wrong_key_limit=5) as caller:
         assert (await caller.get("/v1/peers")).status_code == 200
         asked = 0

@@ -221,7 +221,9 @@ def test_every_operation_can_be_read_and_called(document: dict[str, Any]) -> Non
         assert operation["summary"], name
         assert operation["description"], name
         assert operation["security"] == (
-            [] if path in OPEN_PATHS else [{"ApiKey": []}, {"ApiKeyHeader": []}]
+            []
+            if path in OPEN_PATHS
+            else [{"ApiKey": []}, {"ApiKeyHeader": []}, {"AccessToken": []}]
         ), name
         for parameter in operation.get("parameters", ()):
             assert parameter.get("description"), (name, parameter["name"])

@@ -58,10 +58,11 @@ class Received:
 
 @dataclass
 class Receiver:
-    """What came, and what will be answered; without more answers it says 204."""
+    """What came, and what will be answered; without more answers the usual one."""
 
     port: int = 0
     answers: list[Answer] = field(default_factory=list)
+    usual: Answer = field(default_factory=lambda: status(204))
     received: list[Received] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     names: list[str | None] = field(default_factory=list)
@@ -78,7 +79,7 @@ class Receiver:
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             self.received.append(Received(first.split()[1], headers, body.decode()))
             self.arrived.set()
-            answer = self.answers.pop(0) if self.answers else status(204)
+            answer = self.answers.pop(0) if self.answers else self.usual
             if isinstance(answer, bytes):
                 writer.write(answer)
                 await writer.drain()
