@@ -6,15 +6,21 @@ are two uses of what it gives, in one process or in two.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.api.application import create_api
+from app.api.application import create_api, create_worker_pages
 from app.dns.lookup import NameServers
 from app.engine.clock import SystemClock
+from app.observability.census import Counted
+from app.observability.metrics import Metrics
+from app.observability.telemetry import Telemetry
+from app.observability.tracing import exporting
 from app.procedures.registry import PROCEDURES
 from app.security.addresses import AddressGuard, AddressRefused
 from app.security.receivers import ReceiverGuard
@@ -28,7 +34,8 @@ from app.services.identifiers import Identifiers
 from app.services.open_sessions import OpenSessions
 from app.settings import Settings
 from app.storage.backups import BackupArchive
-from app.storage.database import migrate, resource_engine
+from app.storage.census import PostgresCensus
+from app.storage.database import engine_use, migrate, pool_use, resource_engine
 from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
 from app.storage.evidence import EvidenceRows
@@ -69,10 +76,15 @@ class Service:
     new_id: Identifiers
     services: Services
     dispatcher: Dispatcher
+    telemetry: Telemetry
 
     def api(self) -> FastAPI:
         """The API over this service."""
-        return create_api(self.services, self.settings)
+        return create_api(self.services, self.settings, telemetry=self.telemetry)
+
+    def worker_pages(self) -> FastAPI:
+        """What a process that is only a worker answers: signs of life, and metrics."""
+        return create_worker_pages(self.services, self.settings, self.telemetry)
 
 
 @asynccontextmanager
@@ -130,9 +142,12 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
         new_id = Identifiers()
         guard = AddressGuard(settings.peer_networks, settings.allow_loopback_peers)
         store = PostgresStore(resources, engine.desk_on)
+        telemetry = _telemetry(engine, resources)
+        await stack.enter_async_context(exporting())
+        await stack.enter_async_context(sampled(telemetry))
         access = PeerAccess(store, vault, redactor, guard, clock)
         open_sessions = OpenSessions(settings.max_sessions)
-        appliances = ConnectedPeers(access, registry.create, clock, open_sessions)
+        appliances = ConnectedPeers(access, registry.create, clock, open_sessions, telemetry)
         backups = BackupArchive(engine.pool, vault)
         images = ImageFolder(settings.images)
         names = name_servers(settings)
@@ -173,6 +188,7 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
                 clock=clock,
             ),
             keep=settings.webhook_retention.total_seconds(),
+            told=lambda outcome: telemetry.metrics.webhook_attempts.labels(outcome).inc(),
         )
         yield Service(
             settings=settings,
@@ -191,4 +207,23 @@ async def open_service(settings: Settings, redactor: Redactor) -> AsyncIterator[
             new_id=new_id,
             services=join(parts, settings),
             dispatcher=dispatcher,
+            telemetry=telemetry,
         )
+
+
+def _telemetry(engine: PostgresEngine, resources: AsyncEngine) -> Telemetry:
+    """The instruments of this process, with its pools and the census of its database."""
+    pools = {"journal": lambda: pool_use(engine.pool), "resources": lambda: engine_use(resources)}
+    counted = Counted(PostgresCensus(engine.pool), PROCEDURES)
+    return Telemetry(Metrics(PROCEDURES, pools), counted)
+
+
+@asynccontextmanager
+async def sampled(telemetry: Telemetry) -> AsyncIterator[None]:
+    """The event loop is watched while the block lasts."""
+    sampling = asyncio.create_task(telemetry.run(), name="event loop lag")
+    try:
+        yield
+    finally:
+        sampling.cancel()
+        await asyncio.wait({sampling})

@@ -198,6 +198,21 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=1_048_576, ge=1024, le=64 * 1_048_576, description="Largest request body."
     )
+    metrics_open: bool = Field(
+        default=False,
+        description="Whether /metrics answers without a key; else it asks for one that holds "
+        "`metrics:read`.",
+    )
+    worker_host: str = Field(
+        default="127.0.0.1", description="Address `clusterway worker` listens on."
+    )
+    worker_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port on which `clusterway worker` serves /livez, /readyz and /metrics; "
+        "without it: none.",
+    )
     log_json: bool = Field(
         default_factory=lambda: not sys.stderr.isatty(),
         description="JSON lines; off by default where the logs go to a terminal.",

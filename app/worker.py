@@ -93,6 +93,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
             clock=service.clock,
             drain=drain,
             pacing=Pacing(least_limit=LEAST_LIMIT_SECONDS),
+            onlooker=service.telemetry,
         )
     finally:
         for task in beside:

@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from app.api import answers, health, openapi, pages, streams
+from app.api import answers, health, metrics, openapi, pages, streams
 from app.api.bodies import JsonBodies
+from app.api.measuring import Measuring
 from app.api.middleware import Authentication, BodyLimits, RequestIds
 from app.api.proxies import Doorway
 from app.api.v1 import (
@@ -38,13 +39,23 @@ from app.api.v1 import (
     webhooks,
     windows,
 )
+from app.observability.telemetry import Telemetry
 from app.services.bundle import Services
 from app.services.gatekeeper import Gatekeeper
 from app.settings import Settings
 
 
-def create_api(services: Services, settings: Settings, *, lifespan: Any = None) -> FastAPI:
-    """The whole API. `lifespan` is the caller's: this function opens and closes nothing."""
+def create_api(
+    services: Services,
+    settings: Settings,
+    *,
+    telemetry: Telemetry | None = None,
+    lifespan: Any = None,
+) -> FastAPI:
+    """The whole API. `lifespan` is the caller's: this function opens and closes nothing.
+
+    Without `telemetry` the process measures itself alone, and nothing of the database.
+    """
     app = FastAPI(
         title=openapi.TITLE,
         version=openapi.VERSION,
@@ -59,8 +70,6 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         generate_unique_id_function=_operation_id,
         lifespan=lifespan,
     )
-    app.state.services = services
-    app.state.settings = settings
     app.state.heartbeat = events.HEARTBEAT
     app.state.patience = streams.PATIENCE
     for router in (
@@ -89,10 +98,36 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         audit.router,
         guide.router,
         health.router,
+        metrics.router(open_to_all=settings.metrics_open),
         pages.router(docs=settings.serves_docs),
     ):
         app.include_router(router)
     webhook_messages.describe(app)
+    _surround(app, services, settings, telemetry or Telemetry())
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+def create_worker_pages(services: Services, settings: Settings, telemetry: Telemetry) -> FastAPI:
+    """What a process that is only a worker answers: /livez, /readyz and /metrics."""
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.include_router(health.router)
+    app.include_router(metrics.router(open_to_all=settings.metrics_open))
+    _surround(app, services, settings, telemetry)
+    return app
+
+
+def _surround(app: FastAPI, services: Services, settings: Settings, telemetry: Telemetry) -> None:
+    """What is the same around every application of this service."""
+    app.state.services = services
+    app.state.settings = settings
+    app.state.telemetry = telemetry
     answers.install(app, settings.public_url)
     # The last one added is the first one a request meets.
     app.add_middleware(JsonBodies, seconds=settings.body_seconds)
@@ -105,6 +140,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
             settings.wrong_key_limit,
         ),
         answered=services.audit.answered,
+        metrics_open=settings.metrics_open,
     )
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes)
     app.add_middleware(
@@ -114,8 +150,7 @@ def create_api(services: Services, settings: Settings, *, lifespan: Any = None) 
         tls=(settings.public_url or "").startswith("https://"),
     )
     app.add_middleware(RequestIds)
-    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]  # FastAPI's own way
-    return app
+    app.add_middleware(Measuring, telemetry=telemetry)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -83,6 +83,7 @@ BackupsReader = Annotated[Principal, Depends(requires(Scope.BACKUPS_READ))]
 BackupsWriter = Annotated[Principal, Depends(requires(Scope.BACKUPS_WRITE))]
 CredentialsWriter = Annotated[Principal, Depends(requires(Scope.CREDENTIALS_WRITE))]
 AuditReader = Annotated[Principal, Depends(requires(Scope.AUDIT_READ))]
+MetricsReader = Annotated[Principal, Depends(requires(Scope.METRICS_READ))]
 Administrator = Annotated[Principal, Depends(requires(Scope.ADMIN))]
 
 

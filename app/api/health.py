@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from app.api.dependencies import ServicesOf
@@ -17,6 +17,15 @@ class Health(Told):
     """A sign of life."""
 
     status: str = Field(description="`ok`.", examples=["ok"])
+
+
+class Readiness(Health):
+    """Whether the process can work."""
+
+    worker: str | None = Field(
+        description="`beating` where a worker lives in this process; else null.",
+        examples=["beating"],
+    )
 
 
 @router.get(
@@ -36,8 +45,14 @@ async def live() -> Health:
     summary="Can the service work?",
     responses=responses("storage-unavailable", "internal-error", everywhere=False),
 )
-async def ready(services: ServicesOf) -> Health:
-    """The database answers and has the schema. Send no requests while it is not."""
+async def ready(services: ServicesOf, request: Request) -> Readiness:
+    """The database answers and has the schema, and the worker in this process, if any, may act.
+
+    Send no requests while it is not so.
+    """
     if not await services.store.ready():
         raise Problem("storage-unavailable", "the database does not answer or is not migrated")
-    return Health(status="ok")
+    beating = request.app.state.telemetry.beating
+    if beating is False:
+        raise Problem("storage-unavailable", "the worker's beat does not reach the database")
+    return Readiness(status="ok", worker="beating" if beating else None)

@@ -29,6 +29,7 @@ Answered = Callable[[Act, int], Awaitable[None]]
 """Told how a request ended, for the audit trail."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _OPEN_TO_ALL = re.compile(r"/(?!v1(/|$))")
+METRICS = "/metrics"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -146,12 +147,20 @@ class _TooLarge(BaseException):
 
 
 class Authentication:
-    """Finds out who is calling /v1 (401), before the body is read."""
+    """Finds out who is calling /v1 or /metrics (401), before the body is read."""
 
-    def __init__(self, app: ASGIApp, gatekeeper: Gatekeeper, answered: Answered) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        gatekeeper: Gatekeeper,
+        answered: Answered,
+        *,
+        metrics_open: bool = False,
+    ) -> None:
         self.app = app
         self.gatekeeper = gatekeeper
         self.answered = answered
+        self.metrics_open = metrics_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -165,10 +174,15 @@ class Authentication:
             changing=scope["method"] not in _SAFE,
         )
         with acting(act):
-            if _OPEN_TO_ALL.match(scope["path"]):
+            if self._open_to_all(scope["path"]):
                 await self.app(scope, receive, send)
             else:
                 await self._for_somebody(act, scope, receive, send)
+
+    def _open_to_all(self, path: str) -> bool:
+        if path == METRICS:
+            return self.metrics_open
+        return _OPEN_TO_ALL.match(path) is not None
 
     async def _for_somebody(self, act: Act, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

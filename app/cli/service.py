@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 from psycopg import OperationalError
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
@@ -46,7 +47,10 @@ def serve(
 
     async def life(service: Service, stop: asyncio.Event) -> None:
         await _announce(service)
-        server = Server(service)
+        server = Server(service, service.api())
+        docs = " (documentation: /docs)" if settings.serves_docs else ""
+        listener.listen()  # whoever reads the line may call at once and is not turned away
+        typer.echo(f"clusterway: API on {_url(listener)}{docs}")
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(server.serve_until(stop, listener), name="api")
             if not no_worker:
@@ -61,10 +65,21 @@ def worker() -> None:
 
     async def life(service: Service, stop: asyncio.Event) -> None:
         typer.echo("clusterway worker: carrying out jobs; Ctrl-C hands them back")
-        await work(service, stop)
+        if listener is None:
+            await work(service, stop)
+            return
+        listener.listen()
+        typer.echo(f"clusterway worker: /livez, /readyz and /metrics on {_url(listener)}")
+        server = Server(service, service.worker_pages())
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(server.serve_until(stop, listener), name="worker's pages")
+            tasks.create_task(work(service, stop), name="worker")
+            serving.add_done_callback(lambda _: stop.set())
 
     with said_plainly():
         settings = Settings()
+        port = settings.worker_port
+        listener = None if port is None else _bound(settings.worker_host, port)
     _run(settings, life)
 
 
@@ -87,15 +102,12 @@ class CannotStart(Exception):
 class Server(uvicorn.Server):
     """uvicorn under our own signals, so that API and worker stop together."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, app: FastAPI) -> None:
         settings = service.settings
         self._service = service
-        self.serves_docs = settings.serves_docs
         super().__init__(
             uvicorn.Config(
-                service.api(),
-                host=settings.host,
-                port=settings.port,
+                app,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -118,21 +130,22 @@ class Server(uvicorn.Server):
 
     async def serve_until(self, stop: asyncio.Event, listener: socket.socket) -> None:
         """Serve until asked to stop, or until it cannot."""
-        host, port = listener.getsockname()[:2]
 
         async def ask() -> None:
             await stop.wait()
             self._service.engine.news.close()  # long polls and streams end by themselves
             self.should_exit = True
 
-        docs = " (documentation: /docs)" if self.serves_docs else ""
-        listener.listen()  # whoever reads the line may call at once and is not turned away
-        typer.echo(f"clusterway: API on http://{host}:{port}{docs}")
         asking = asyncio.create_task(ask())
         try:
             await self.serve(sockets=[listener])
         finally:
             asking.cancel()
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _bound(host: str, port: int) -> socket.socket:

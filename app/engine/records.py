@@ -130,6 +130,8 @@ class JobRecord:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     last_event_seq: int = 0
+    late: float | None = field(default=None, compare=False)
+    """Seconds from `wake_at` to the claim, in the record that the claim gives back. Not kept."""
 
     @property
     def cluster_id(self) -> str:

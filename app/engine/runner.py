@@ -20,6 +20,7 @@ from app.engine import failures
 from app.engine.errors import EngineError, LeaseLost
 from app.engine.going import Going, Pacing
 from app.engine.guarded import guarded
+from app.engine.onlooker import NobodyLooks, Onlooker
 from app.engine.ports import Equip, Handlers, Journal, LeaseCheck, Tools
 from app.engine.records import OVER, JobRecord, Lease, Leave
 from app.engine.stepping import StepRun
@@ -49,6 +50,7 @@ class Runner:
     lease_check: LeaseCheck = always_fresh
     pacing: Pacing = field(default_factory=Pacing)
     concurrency: int = 1000
+    onlooker: Onlooker = field(default_factory=NobodyLooks)
     running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -85,6 +87,7 @@ class Runner:
         async def given() -> JobRecord:
             return job
 
+        self.onlooker.taken_over(job)
         task = asyncio.create_task(self._have(job.id, given), name=f"go on with {job.id}")
         self.running[job.id] = task
         # A task that is interrupted before its first step never comes to its own end.
@@ -107,7 +110,8 @@ class Runner:
         try:
             job = await claim()
             if job is not None:
-                await self._carry(job)
+                with self.onlooker.carrying(job):
+                    await self._carry(job)
         except LeaseLost:
             log.warning("job %s has another owner now; stopped", job_id)
         except EngineError as error:
@@ -143,6 +147,7 @@ class Runner:
             failure = failures.internal(None)
             leave = Leave(JobState.FAILED, failure=failure)
         await self.journal.leave(job.lease, leave)
+        self.onlooker.left(job, leave)
 
     async def _hand_back(self, lease: Lease) -> None:
         """Queue the job again although this task is being cancelled; bounded in time."""
@@ -175,8 +180,11 @@ class Runner:
                 continue
             leave = going.stop(index)
             if leave is None:
-                handler = self.handlers.get(job.plan.steps[index].kind)
-                leave = await StepRun(going, index, handler, tools).run()
+                planned = job.plan.steps[index]
+                handler = self.handlers.get(planned.kind)
+                with self.onlooker.stepping(job, planned) as standing:
+                    leave = await StepRun(going, index, handler, tools).run()
+                    standing(going.records[index])
             if leave is not None:
                 return leave
         return Leave(JobState.SUCCEEDED)

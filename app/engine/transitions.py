@@ -185,6 +185,7 @@ def claimed(job: JobRecord, owner: str, now: datetime) -> Change:
         owner=owner,
         epoch=job.epoch + 1,
         wake_at=None,
+        late=None if job.wake_at is None else max(0.0, (now - job.wake_at).total_seconds()),
         state=JobState.RUNNING if starts else job.state,
         wait=None if starts else job.wait,
         started_at=job.started_at or now,
@@ -265,7 +266,8 @@ def taken_over(job: JobRecord, owner: str, now: datetime) -> Change:
     """The job of a worker that is gone, straight into the hands of another."""
     freed = reclaimed(job, now)
     again = claimed(freed.job, owner, now)
-    return Change(again.job, (*freed.events, *again.events))
+    # It waited for nobody's claim: how long its worker was gone is not a delay of the queue.
+    return Change(replace(again.job, late=None), (*freed.events, *again.events))
 
 
 def cancel_requested(job: JobRecord, by: str, reason: str, now: datetime) -> Change:

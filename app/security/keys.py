@@ -33,6 +33,7 @@ class Scope(enum.StrEnum):
     CREDENTIALS_WRITE = "credentials:write"
     WEBHOOKS_WRITE = "webhooks:write"
     AUDIT_READ = "audit:read"
+    METRICS_READ = "metrics:read"
     ADMIN = "admin"
 
 

@@ -20,6 +20,7 @@ from app.domain.clock import Clock
 from app.domain.observation import NotObserved, View
 from app.domain.settings import PeerSettings
 from app.services.access import PeerAccess
+from app.services.exchanges import Exchanges, Told, Untold
 from app.services.log_ins import LogIns, Remembering
 from app.services.open_sessions import OpenSessions
 from app.services.problems import Problem
@@ -36,10 +37,16 @@ class ConnectedPeers:
     """Implements `app.services.ports.Appliances`, and lends sessions to workers."""
 
     def __init__(
-        self, access: PeerAccess, build: Build, clock: Clock, open_sessions: OpenSessions
+        self,
+        access: PeerAccess,
+        build: Build,
+        clock: Clock,
+        open_sessions: OpenSessions,
+        exchanges: Exchanges | None = None,
     ) -> None:
         self._access = access
         self._open_sessions = open_sessions
+        self._exchanges = exchanges or Untold()
         self._log_ins = LogIns(access)
         self._build = build
         self._clock = clock
@@ -96,7 +103,8 @@ class ConnectedPeers:
     async def _open(self, peer_id: str, notebook: Notebook | None) -> Sequence[Transport]:
         opened: list[Transport] = []
         for path in await self._access.endpoints(peer_id):
-            transport = self._build(path.transport, path.endpoint)
+            transport: Transport = self._build(path.transport, path.endpoint)
+            transport = Told(transport, peer_id, self._exchanges)
             if notebook is not None:
                 transport = Recorded(transport, peer_id, notebook)
             remembering = Remembering(transport, path, self._log_ins)

@@ -17,6 +17,7 @@ from app.domain.clock import Clock
 from app.domain.cluster import Cluster
 from app.domain.observation import View
 from app.engine.records import JobFilter
+from app.observability.spans import traced
 from app.procedures.base import Procedure
 from app.services.clusters import ClustersService
 from app.services.plan_document import to_json
@@ -65,6 +66,7 @@ class DiagnosisService:
     procedures: Mapping[str, Procedure]
     clock: Clock
 
+    @traced("diagnose a cluster")
     async def diagnose(self, cluster_id: str) -> Diagnosed:
         """What is wrong now, root causes first. Raises Problem `not-found`. Changes nothing."""
         views = await self.clusters.observe(cluster_id)

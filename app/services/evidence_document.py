@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from app.engine.records import JobRecord, failure_data
+from app.observability.spans import TRACE
 from app.security.chain import canonical
 from app.services.evidence_records import (
     ChainedEvent,
@@ -59,7 +60,7 @@ def sections_of(facts: Facts) -> Document:
             "peers": list(job.peers),
             "last_event_seq": job.last_event_seq,
         },
-        "change": to_json(job.details),
+        "change": {name: to_json(said) for name, said in job.details.items() if name != TRACE},
         "plan": {**to_json(job.plan), "digest": job.plan.digest},
         "steps": [to_json(step) for step in job.steps],
         "attestations": [to_json(made) for _, made in sorted(job.attestations.items())],

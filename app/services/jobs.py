@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
 from app.domain.forecast import stretches
@@ -17,6 +19,7 @@ from app.engine.memory import read_cursor
 from app.engine.ports import JobDesk
 from app.engine.records import OVER, JobFilter, JobRecord, NewJob, Page
 from app.engine.transitions import legal_actions
+from app.observability.spans import now_traced, traced
 from app.security.keys import Principal
 from app.services.conditions import remember, replay
 from app.services.drift import differences
@@ -28,6 +31,8 @@ from app.services.problems import Item, Problem, invalid, not_found
 from app.services.records import Backup, Once, Outcome, RegisteredCluster, StoredPlan
 from app.services.terms import TermsAsked, agreed
 from app.services.windows import calendar_of
+
+log = structlog.get_logger(__name__)
 
 __all__ = [
     "JobFilter",
@@ -86,6 +91,7 @@ class JobsService:
     new_id: NewId
     approval_lifetime: timedelta
 
+    @traced("start a job")
     async def start(
         self,
         cluster_id: str,
@@ -120,6 +126,7 @@ class JobsService:
         _refuse_blocked(drafted, cluster_id)
         plan = drafted.plan if promised is None else promised.plan
         attestations = self._attestations(plan, request, by)
+        traced_by = now_traced()
         async with self.store.transaction() as tx:
             found = await self._replayed(tx, once)
             if found is not None:
@@ -142,7 +149,7 @@ class JobsService:
                 id=self.new_id("job"),
                 plan=plan,
                 requested_by=by.id,
-                details=_details(request),
+                details={**_details(request), **traced_by},
                 attestations=attestations,
                 views=_seen(drafted, plan, registered.cluster),
                 terms=terms,
@@ -150,6 +157,7 @@ class JobsService:
             with answered():
                 record = await tx.jobs.create(job, queue=request.queue)
             await remember(tx, once, job.id, self.clock.now())
+        log.info("job created", job_id=record.id, procedure=slug)
         return Outcome(record)
 
     async def get(self, job_id: str) -> JobRecord:
@@ -281,6 +289,7 @@ class JobsService:
                 return backup, self.backups.read(backup_id)
         raise not_found("backup", backup_id)
 
+    @traced("change a job")
     async def changed(
         self, job_id: str, once: Once | None, act: Callable[[JobDesk], Awaitable[JobRecord]]
     ) -> JobRecord:

@@ -18,6 +18,7 @@ from app.domain.observation import Observation, View
 from app.domain.peer import Peer
 from app.domain.plan import Plan
 from app.domain.procedure import Situation
+from app.observability.spans import traced
 from app.procedures.base import Procedure
 from app.procedures.safe_points import only_where_recorded
 from app.security.keys import Principal
@@ -96,6 +97,7 @@ class PlanningService:
             raise not_found("plan", plan_id)
         return stored.plan
 
+    @traced("plan")
     async def draft(self, cluster_id: str, slug: str, parameters: Any, by: Principal) -> Drafted:
         """Observe, and make the plan that fits what is so now; stores nothing."""
         procedure = self.procedure(slug)

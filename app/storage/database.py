@@ -18,8 +18,10 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from alembic import command
+from app.observability.metrics import PoolUse
 
 Connection = psycopg.AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
@@ -70,6 +72,21 @@ def resource_engine(url: str, pool_size: int = 8) -> AsyncEngine:
     return create_async_engine(
         sqlalchemy_url(url), pool_size=pool_size, pool_pre_ping=True, connect_args=KEEPALIVES
     )
+
+
+def pool_use(pool: Pool) -> PoolUse:
+    """How the connections of the journal are used now."""
+    found = pool.get_stats()
+    idle = found.get("pool_available", 0)
+    return PoolUse(found.get("pool_size", 0) - idle, idle, found.get("requests_waiting", 0))
+
+
+def engine_use(engine: AsyncEngine) -> PoolUse:
+    """How the connections of the resources are used now. Who waits for one is not known."""
+    pool = engine.pool
+    if not isinstance(pool, QueuePool):
+        return PoolUse(0, 0, 0)
+    return PoolUse(pool.checkedout(), pool.checkedin(), 0)
 
 
 async def connect(url: str, **more: Any) -> Connection:

@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 
 from app.domain.clock import Clock
 from app.engine.going import Pacing
+from app.engine.onlooker import NobodyLooks, Onlooker
 from app.engine.ports import Equip, Handlers
 from app.engine.procrastinate_queue import ProcrastinateQueue
 from app.engine.runner import Runner
@@ -58,6 +59,7 @@ class PostgresEngine:
         name: str = "",
         rules: Rules | None = None,
         pacing: Pacing | None = None,
+        onlooker: Onlooker | None = None,
     ) -> None:
         """Carry out jobs until `drain` is set; then give them back and return, within 8 seconds."""
         runner = Runner(
@@ -68,6 +70,7 @@ class PostgresEngine:
             owner=name or worker_name(),
             pacing=pacing or Pacing(),
             concurrency=concurrency,
+            onlooker=onlooker or NobodyLooks(),
         )
         liveness = Liveness(
             url=self.url,
@@ -78,6 +81,7 @@ class PostgresEngine:
             rules=rules,
         )
         runner.lease_check = liveness.check
+        runner.onlooker.at_work(liveness.check)
         self.queue.advance = runner.advance
         alive = asyncio.create_task(liveness.run(), name="liveness")
         serving: asyncio.Task[None] | None = None
@@ -91,6 +95,7 @@ class PostgresEngine:
                 await asyncio.wait({serving, alive, draining}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             draining.cancel()
+            runner.onlooker.at_work(None)
             runner.drain()
             await asyncio.gather(_ended(serving), runner.finish(GRACEFUL_SECONDS))
             await _ended(alive)

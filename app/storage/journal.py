@@ -30,6 +30,7 @@ from app.engine.records import (
     Wait,
 )
 from app.engine.skipping import Skip
+from app.observability import spans
 from app.storage import job_rows
 from app.storage.database import Pool
 from app.storage.desk import ConnectionDesk, Enqueue
@@ -55,8 +56,9 @@ class PostgresJournal:
         """
         told: dict[str, int] = {}
         try:
-            async with self._pool.connection() as connection, connection.transaction():
-                yield ConnectionDesk(connection, self._enqueue, told)
+            with spans.inner("journal transaction"):
+                async with self._pool.connection() as connection, connection.transaction():
+                    yield ConnectionDesk(connection, self._enqueue, told)
         except _TROUBLE as error:
             raise _down(error) from error
         for job_id, seq in told.items():
@@ -90,8 +92,9 @@ class PostgresJournal:
             "events": job_rows.event_values(events),
         }
         try:
-            async with self._pool.connection() as connection:
-                row = await (await connection.execute(job_rows.RECORD, values)).fetchone()
+            with spans.inner("journal record"):
+                async with self._pool.connection() as connection:
+                    row = await (await connection.execute(job_rows.RECORD, values)).fetchone()
         except _TROUBLE as error:
             raise _down(error) from error
         if row is None:

@@ -27,6 +27,7 @@ from sqlmodel import col
 
 from app.domain.plan import Plan
 from app.engine.ports import JobDesk
+from app.observability import spans
 from app.security.acting import note
 from app.services.plan_document import plan_from_json, to_json
 from app.services.problems import Problem
@@ -133,6 +134,12 @@ class PostgresStore:
     async def transaction(self, *, beyond_reach: bool = False) -> AsyncIterator[UnitOfWork]:
         """One unit of work. Raises Problem: a constraint speaks late, or the database is away."""
         reach = EVERYTHING if beyond_reach else reach_of_the_caller()
+        with spans.inner("database transaction"):
+            async with self._unit(reach, noted=not beyond_reach) as unit:
+                yield unit
+
+    @asynccontextmanager
+    async def _unit(self, reach: Reach, *, noted: bool) -> AsyncIterator[UnitOfWork]:
         async with AsyncSession(self._engine, expire_on_commit=False) as session:
             try:
                 async with session.begin():
@@ -154,7 +161,7 @@ class PostgresStore:
                         jobs=ReachedDesk(desk, reach) if reach.limited else desk,
                     )
                     await session.flush()
-                    if not beyond_reach:
+                    if noted:
                         await note_the_change(session)
             except IntegrityError as error:
                 problem = meaning(error)

@@ -12,12 +12,14 @@ import logging
 import random
 import secrets
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.observability.spans import Span, SpanKind, failed, span
 from app.services.problems import Problem
-from app.services.webhook_records import Claim, Outbox, Result, Verdict
+from app.services.webhook_records import Claim, DeliveryState, Outbox, Result, Verdict
 from app.webhooks.schedule import verdict
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,17 @@ FINISH_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to write a result; together with an attempt they fit into a claim."""
 
 
+_OUTCOMES = {
+    DeliveryState.DELIVERED: "delivered",
+    DeliveryState.PENDING: "retried",
+    DeliveryState.FAILED: "failed",
+}
+
+
+def _ignore(_outcome: str) -> None:
+    """Nobody wants to know."""
+
+
 class Sends(Protocol):
     """See app.webhooks.sending.Sender."""
 
@@ -49,6 +62,8 @@ class Dispatcher:
     outbox: Outbox
     sender: Sends
     keep: float
+    told: Callable[[str], None] = _ignore
+    """Is told what came of each attempt: `delivered`, `retried` (later) or `failed` (for good)."""
     hold: float = HOLD_SECONDS
     _draw: random.Random = field(default_factory=random.Random)
     _busy: Counter[str] = field(default_factory=Counter)
@@ -79,10 +94,22 @@ class Dispatcher:
         return claim
 
     async def _deliver(self, claim: Claim) -> None:
+        about = {
+            "clusterway.event.type": claim.delivery.type,
+            "clusterway.delivery.id": claim.delivery.id,
+        }
+        with span("webhook delivery", about, kind=SpanKind.PRODUCER) as made:
+            await self._sent(claim, made)
+
+    async def _sent(self, claim: Claim, made: Span) -> None:
         try:
             result = await self.sender.send(claim)
             follows = verdict(claim.delivery, result, self._draw)
-            if not await self._finish(claim, result, follows):
+            if result.error is not None:
+                failed(made, result.error)
+            if await self._finish(claim, result, follows):
+                self.told(_OUTCOMES[follows.state])
+            else:
                 log.warning("the claim to %s was lost", claim.delivery.id)
         except Problem as problem:
             log.warning("%s stays claimed for a while: %s", claim.delivery.id, problem.code)

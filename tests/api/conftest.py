@@ -27,7 +27,10 @@ from app.domain.procedure import Draft, Situation
 from app.engine import transitions
 from app.engine.clock import SystemClock
 from app.main import key_sets, receivers
+from app.observability.census import Counted
 from app.observability.logs import set_up
+from app.observability.metrics import Metrics
+from app.observability.telemetry import Telemetry
 from app.procedures.base import Param, Procedure
 from app.procedures.registry import PROCEDURES
 from app.security.addresses import AddressGuard
@@ -38,6 +41,7 @@ from app.services.identifiers import Identifiers
 from app.services.records import StoredPlan
 from app.settings import Settings
 from app.storage.backups import BackupArchive
+from app.storage.census import PostgresCensus
 from app.storage.cluster_registry import ClusterRegistry
 from app.storage.database import journal_pool, plain_url, resource_engine
 from app.storage.desk import ConnectionDesk
@@ -374,7 +378,8 @@ async def world(
     )
     services = join(parts, settings)
     key = await services.keys.first_key()
-    app = create_api(services, settings)
+    counted = Counted(PostgresCensus(pool), PROCEDURES)
+    app = create_api(services, settings, telemetry=Telemetry(Metrics(PROCEDURES), counted))
     transport = httpx.ASGITransport(app)
     async with (
         httpx.AsyncClient(

@@ -112,6 +112,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "getJobResult",
         "getKey",
         "getLiveness",
+        "getMetrics",
         "getNeighbour",
         "getPeer",
         "getPeerCapabilities",
