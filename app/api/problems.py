@@ -420,6 +420,8 @@ def type_uri(code: str) -> str:
     return f"/problems/{code}"
 
 
+AT_THE_DOOR = ("unknown-host", "headers-too-large")
+"""Problems every address can answer with, before it is known what is asked."""
 EVERYWHERE = (
     "unauthenticated",
     "forbidden",
@@ -436,7 +438,7 @@ EVERYWHERE = (
 def responses(*codes: str, everywhere: bool = True) -> dict[int | str, dict[str, Any]]:
     """The problem responses of an operation, as its OpenAPI declaration."""
     slow = ("body-too-slow",) if "body-too-large" in codes else ()
-    wanted = dict.fromkeys((*codes, *slow, *(EVERYWHERE if everywhere else ())))
+    wanted = dict.fromkeys((*codes, *slow, *(EVERYWHERE if everywhere else ()), *AT_THE_DOOR))
     declared: dict[int | str, dict[str, Any]] = {}
     for code in wanted:
         kind = PROBLEMS[code]
@@ -477,6 +479,11 @@ def markdown() -> str:
         "",
         "Every error is an `application/problem+json` document (RFC 9457). Made from",
         "`app/api/problems.py`; write there.",
+        "",
+        "What the HTTP server says before the service has a request is plain text: 400 to bytes",
+        "that are no HTTP/1.1 or a head of more than 32 KiB, 503 to connections beyond",
+        "`CLUSTERWAY_MAX_CONNECTIONS`. A connection whose request head takes more than 15 seconds",
+        "is closed without an answer. A reverse proxy has answers of its own.",
         "",
     ]
     for kind in sorted(_TYPES, key=lambda kind: (kind.status, kind.code)):

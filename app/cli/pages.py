@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from app.api.problems import markdown
 from app.appliance.alarm_catalogue import CATALOGUE
 from app.checks.catalogue import CHECKS
 from app.checks.check import Concern
@@ -27,6 +28,7 @@ _BEGIN = "| procedure | guide | |\n|---|---|---|\n"
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page: where it lies and what must stand there."""
     yield ROOT / "docs" / "settings.md", settings_page()
+    yield ROOT / "docs" / "problems.md", markdown()
     yield ROOT / "docs" / "cli.md", cli_page()
     yield ROOT / "docs" / "checks.md", checks_page()
     yield ROOT / "docs" / "alarms.md", alarms_page()

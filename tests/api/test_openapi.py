@@ -312,3 +312,8 @@ def reach(node: Any, document: dict[str, Any], seen: set[str] | None = None) -> 
     elif isinstance(node, list):
         for value in node:
             yield from reach(value, document, seen)
+
+
+def test_every_operation_says_what_it_answers_at_the_door(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        assert {"421", "431"} <= operation["responses"].keys(), path

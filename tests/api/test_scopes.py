@@ -137,6 +137,8 @@ SCOPES = {
     ],
 }
 """Scope -> operations; `plan*`, `start*` and `schedule*` are those of every procedure."""
+ALSO = {"createWebhook": "jobs:read"}
+"""Operation -> what its example asks for beside: a subscription tells what its key may read."""
 
 
 def expected(operation: Operation) -> str:
@@ -175,7 +177,11 @@ async def test_a_key_that_holds_just_the_scope_passes_every_operation(world: Wor
     keys = {scope.value: await world.key(scope.value) for scope in Scope}
     for operation in EVERY:
         if operation.scope:
-            answer = await _ask(world, operation, keys[operation.scope])
+            key = keys[operation.scope]
+            if operation.name in ALSO:
+                is_problem(await _ask(world, operation, key), 403, "forbidden")
+                key = await world.key(operation.scope, ALSO[operation.name])
+            answer = await _ask(world, operation, key)
             assert answer.status_code not in {401, 403, 405, 500}, (operation.name, answer.text)
 
 
