@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ from app.services.ports import Backups, EventFeed, NewId, Store, Transaction
 from app.services.problems import Item, Problem, invalid, not_found
 from app.services.records import Backup, Once, Outcome, RegisteredCluster, StoredPlan
 from app.services.terms import TermsAsked, agreed
+from app.services.together import Together
 from app.services.windows import calendar_of
 
 log = structlog.get_logger(__name__)
@@ -90,6 +92,7 @@ class JobsService:
     clock: Clock
     new_id: NewId
     approval_lifetime: timedelta
+    together: Together = field(default_factory=Together)
 
     @traced("start a job")
     async def start(
@@ -209,12 +212,14 @@ class JobsService:
         async with self.feed.watch(job_id) as news:
             while True:
                 quiet_since = self._seconds()
-                events = await self.events(job_id, after, 500)
+                events = await self.together.ask(
+                    ("events", job_id, after), partial(self.events, job_id, after, 500)
+                )
                 for event in events:
                     after = event.seq
                     yield event
                 if not events:
-                    job = await self.get(job_id)
+                    job = await self.together.ask(("job", job_id), partial(self.get, job_id))
                     if job.state.ended and job.last_event_seq <= after:
                         return
                     if self.feed.closing:
