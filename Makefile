@@ -26,7 +26,7 @@ help: ## Show these commands
 demo: $(VENV)/.runtime ## Build a three-peer cluster on a simulated fleet; SPEED=1 shows real time
 	@$(BIN)/clusterway demo --speed $(SPEED)
 
-test: check unit dockerfile ## Set up and check everything, as CI does
+test: check openapi-lint unit clients dockerfile ## Set up and check everything, as CI does
 
 run: $(VENV)/.runtime ## Start the service: private PostgreSQL, API and worker
 	@$(BIN)/clusterway serve

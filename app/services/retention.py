@@ -1,7 +1,7 @@
 """Retention: what is kept how long, and who takes away the rest.
 
 Rows go in small batches, each in a transaction of its own, by one worker at a time: so nobody waits
-for a lock, and vacuum keeps up (ADR 0010). Nothing goes of a job that has not ended, that is on
+for a lock, and vacuum keeps up (ADR 0014). Nothing goes of a job that has not ended, that is on
 hold, or that is not sealed as it is now: evidence of a job is as provable after pruning as before.
 """
 

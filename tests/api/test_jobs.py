@@ -132,7 +132,7 @@ async def test_a_start_without_a_key_is_refused(world: World, cluster: Any, peer
     blank = await world.client.post(
         path, json={"peer_id": peer["id"]}, headers={"Idempotency-Key": "a b"}
     )
-    is_problem(blank, 400, "idempotency-key-required")
+    is_problem(blank, 422, "invalid-request")
 
 
 async def test_a_start_that_is_repeated_starts_one_job(
