@@ -32,7 +32,7 @@ _token = HTTPBearer(
     scheme_name="AccessToken",
     bearerFormat="JWT",
     description="A signed access token of an issuer that the operator has named (client "
-    "credentials). It is checked as RFC 8725 and RFC 9068 ask: algorithm, key, issuer, audience "
+    "credentials). It is checked as RFC8725 and RFC 9068 ask: algorithm, key, issuer, audience "
     "and times.",
 )
 _header = APIKeyHeader(
