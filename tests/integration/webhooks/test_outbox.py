@@ -8,7 +8,13 @@ import psycopg
 import pytest
 
 from app.domain.terms import Label
-from app.services.webhook_records import EventType, SubscriptionState
+from app.services.webhook_records import (
+    DeliveryState,
+    EventType,
+    Result,
+    SubscriptionState,
+    Verdict,
+)
 from app.storage.database import connect
 from tests.integration.webhooks.conftest import Notebook, Stage, types
 from tests.support.claims import CORRELATION
@@ -29,6 +35,29 @@ async def test_each_public_event_of_a_job_leaves_one_delivery_in_order(stage: St
     assert await stage.dispatch(notebook) == 3
     assert notebook.events == ["job-1-2", "job-1-3", "job-1-5"]
     assert await stage.dispatch(notebook) == 0
+
+
+async def test_while_an_event_is_being_sent_the_next_of_its_job_stays_and_other_jobs_go_on(
+    stage: Stage,
+) -> None:
+    await stage.subscribe()
+    await stage.tell(await stage.job(), "job.step.started", "job.step.finished")
+    await stage.job(2)
+    outbox = stage.outbox
+    first = await outbox.claim("token-1", hold=60, busy=())
+    assert first is not None
+    assert first.delivery.event_id == "job-1-2"
+    other = await outbox.claim("token-2", hold=60, busy=())
+    assert other is not None
+    assert other.delivery.event_id == "job-2-2"
+    assert await outbox.claim("token-3", hold=60, busy=()) is None
+    # One try is enough, good or bad: a retry of an hour must not keep the rest of the job back.
+    assert await outbox.finish(
+        first, Result(0.1, 500, "status"), Verdict(DeliveryState.PENDING, 3600)
+    )
+    following = await outbox.claim("token-3", hold=60, busy=())
+    assert following is not None
+    assert following.delivery.event_id == "job-1-3"
 
 
 async def test_a_subscription_is_told_only_of_what_it_asked_for(stage: Stage) -> None:
