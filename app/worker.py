@@ -23,6 +23,7 @@ from app.procedures.base import StepFailed
 from app.procedures.registry import HANDLERS
 from app.security.signing import KeyUnusable
 from app.services.problems import Problem
+from app.services.second_look import SecondLook
 from app.services.transcript import Notebook
 from app.services.transcript_writer import TranscriptWriter
 from app.storage.cluster_registry import ClusterRegistry
@@ -74,9 +75,11 @@ async def work(service: Service, drain: asyncio.Event) -> None:
                 service.images,
                 service.names,
                 ending=look_back,
+                drift=second_look.drift,
             )
         await notebook.settled(LAST_ENTRIES_SECONDS)
 
+    second_look = SecondLook(service.services.planning, service.clock)
     transcript = TranscriptWriter(service.transcripts)
     beside = {
         asyncio.create_task(transcript.run(), name="transcripts"),

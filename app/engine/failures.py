@@ -8,6 +8,7 @@ to the log.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 
 from app.domain.job import StepFailure
 from app.domain.plan import PlannedStep
@@ -126,11 +127,24 @@ def too_late(step: PlannedStep, *, acted: bool, note: str) -> StepFailure:
 def too_often(step: PlannedStep, attempts: int, note: str) -> StepFailure:
     """What an operator is told of a step that was interrupted and whose effect never showed."""
     seen = f" Last seen: {note}." if note else ""
+    times = "once" if attempts == 1 else f"{attempts} times"
     return StepFailure(
         "outcome-unknown",
-        f"{step.title}: interrupted {attempts} times, and its effect never showed.{seen}",
+        f"{step.title}: interrupted {times}, and its effect never showed.{seen}",
         "Look at the peer and at the network to it, then retry the job: it looks before it acts "
         "again. Or settle it by hand and skip the step, or cancel the job.",
+        step.requirements,
+    )
+
+
+def unseen(error: TransportError, step: PlannedStep) -> StepFailure:
+    """What an operator is told of a step that was sent and can no longer be looked at."""
+    found = of_transport(error, step)
+    said = str(error) or type(error).__name__
+    return StepFailure(
+        "outcome-unknown",
+        f"{step.title}: it was sent, and what came of it cannot be seen ({found.code}): {said}.",
+        f"{found.remedy} Or settle the step by hand and skip it, or cancel the job.",
         step.requirements,
     )
 
@@ -150,6 +164,16 @@ def drifted(then: str, now: str) -> StepFailure:
     return StepFailure(
         "plan-drifted",
         f"The cluster has changed since the plan was made: {then}; now: {now}. Nothing was done.",
+        "Read a new plan of the procedure and start a new job.",
+    )
+
+
+def drifted_facts(differences: Sequence[str]) -> StepFailure:
+    """The failure of a job whose peers are not as its plan found them, when its turn comes."""
+    told = "; ".join(differences)
+    return StepFailure(
+        "plan-drifted",
+        f"What the plan relies on has changed while the job waited: {told}. Nothing was done.",
         "Read a new plan of the procedure and start a new job.",
     )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.appliance.appliance import Appliance
-from app.domain.job import Attestation, Event, StepRecord
+from app.domain.job import Attestation, Event, StepFailure, StepRecord
 from app.domain.terms import Decision
 from app.engine.records import (
     Flags,
@@ -154,6 +154,11 @@ async def _nothing(job: JobRecord) -> None:
     """Nothing is to be done at the end."""
 
 
+async def _as_planned(_: JobRecord) -> StepFailure | None:
+    """Nobody looks whether the world is still as the plan found it."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the steps of one job use."""
@@ -167,6 +172,10 @@ class Tools:
     ending: Callable[[JobRecord], Awaitable[None]] = _nothing
     """Called once where the job is about to end, while it still holds its peers. Bounds its own
     time and raises nothing but EngineError."""
+    drift: Callable[[JobRecord], Awaitable[StepFailure | None]] = _as_planned
+    """Asked before the first step of a job, while it holds its peers: why it must not begin, since
+    what its plan relies on has changed; None: nothing has. Raises NotSent where it cannot tell yet,
+    and EngineError."""
 
 
 Equip = Callable[[JobRecord], AbstractAsyncContextManager[Tools]]

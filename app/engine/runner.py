@@ -15,19 +15,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.clock import Clock
-from app.domain.job import JobState, StepFailure
+from app.domain.job import JobState, WaitReason
 from app.engine import failures
 from app.engine.errors import EngineError, LeaseLost
 from app.engine.going import Going, Pacing
 from app.engine.guarded import guarded
 from app.engine.onlooker import NobodyLooks, Onlooker
 from app.engine.ports import Equip, Handlers, Journal, LeaseCheck, Tools
-from app.engine.records import OVER, JobRecord, Lease, Leave
+from app.engine.records import OVER, JobRecord, Lease, Leave, Wait
 from app.engine.stepping import StepRun
+from transports.errors import NotSent
 
 log = logging.getLogger(__name__)
 HAND_BACK_SECONDS = 2.0
 """How long an interrupted job tries to be given back; after that the reaper finds it."""
+
+COMPARED_AGAIN_SECONDS = 30.0
+"""Between two tries to compare a silent peer with what the plan relies on."""
 
 
 def always_fresh() -> None:
@@ -172,9 +176,10 @@ class Runner:
             flags=job.flags,
             wait=job.wait,
         )
-        failure = await self._drifted(job, tools)
-        if failure is not None:
-            return Leave(JobState.FAILED, failure=failure)
+        if not _begun(job):
+            leave = going.stop(0) or await self._drifted(job, tools)
+            if leave is not None:
+                return leave
         for index, record in enumerate(job.steps):
             if record.state in OVER:
                 continue
@@ -189,16 +194,24 @@ class Runner:
                 return leave
         return Leave(JobState.SUCCEEDED)
 
-    @staticmethod
-    async def _drifted(job: JobRecord, tools: Tools) -> StepFailure | None:
-        """Why a job that has begun no step must not begin: it waited while its cluster changed.
+    async def _drifted(self, job: JobRecord, tools: Tools) -> Leave | None:
+        """How to leave a job that must not begin: it waited while its cluster or peers changed.
 
-        Only now does the job hold its cluster, so nobody changes it behind this look.
+        Only now does the job hold its cluster, so no other job changes it behind this look.
         """
         then = job.plan.fingerprint.get(job.cluster_id)
-        if then is None or job.cancel_requested:
-            return None
-        if any(step.started_at is not None or step.state in OVER for step in job.steps):
-            return None
-        now = (await tools.registry.cluster()).membership
-        return None if now == then else failures.drifted(then, now)
+        if then is not None:
+            now = (await tools.registry.cluster()).membership
+            if now != then:
+                return Leave(JobState.FAILED, failure=failures.drifted(then, now))
+        try:
+            failure = await tools.drift(job)
+        except NotSent as error:
+            wait = Wait(WaitReason.PEER, f"cannot be compared with the plan: {error}")
+            again = COMPARED_AGAIN_SECONDS
+            return Leave(JobState.WAITING, wait=wait, wake_in=again, flags=job.flags)
+        return None if failure is None else Leave(JobState.FAILED, failure=failure)
+
+
+def _begun(job: JobRecord) -> bool:
+    return any(step.started_at is not None or step.state in OVER for step in job.steps)

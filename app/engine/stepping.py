@@ -11,6 +11,9 @@ A step meets the world in three calls, look, guard and act; each may fail in the
     a question declined    one more look, then failed: asking again harms nothing
     not trusted, refused   failed at once; trying again makes it worse or changes nothing
     anything else          our own mistake: failed, `internal-error`, place in the log
+
+Once an act was sent, a step that cannot be looked at has not failed: what the act did is unknown.
+Wherever a look would fail it then, the job holds, with its cluster, until an operator settles it.
 """
 
 from __future__ import annotations
@@ -57,7 +60,11 @@ class _AskAgain(Exception):
 
 
 class _Unsettled(Exception):
-    """The act was interrupted as often as it may be, and looking did not settle what it did."""
+    """An act was sent, and looking did not settle what it did."""
+
+    def __init__(self, failure: StepFailure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
 
 
 class StepRun:
@@ -85,11 +92,13 @@ class StepRun:
         before = UNDER_WAY.set(UnderWay(self._planned.key, self._going.lease_check))
         try:
             return await self._until_over(self._handler)
-        except _Unsettled:
-            return self._for_an_operator()
+        except _Unsettled as unsettled:
+            return self._for_an_operator(unsettled.failure)
         except StepFailed as failed:
             return self._failed(failed.failure)
         except TransportError as error:
+            if self._record.acted_at is not None:
+                return self._for_an_operator(failures.unseen(error, self._planned))
             return self._failed(failures.of_transport(error, self._planned))
         finally:
             UNDER_WAY.reset(before)
@@ -162,7 +171,7 @@ class StepRun:
         """Act once. Gives back why it has to be tried again later, where nothing was sent."""
         earlier = self._record
         if earlier.attempt >= earlier.attempts_allowed:
-            raise _Unsettled
+            raise _Unsettled(self._too_often())
         if handler.guard is not None:
             await self._ask(handler.guard)
         self._record = replace(
@@ -186,6 +195,9 @@ class StepRun:
         except Garbled as error:
             self._act_garbled = error
             self._record = replace(self._record, state=StepState.UNKNOWN)
+        except TransportError as error:
+            # The peer, or who keeps us from it, said no: that is an outcome, and it is known.
+            raise StepFailed(failures.of_transport(error, self._planned)) from error
         else:
             self._record = replace(self._record, act_returned=True)
         return None
@@ -223,12 +235,14 @@ class StepRun:
             Leave(JobState.FAILED, failure=failure, flags=self._going.flags), STEP_FINISHED
         )
 
-    def _for_an_operator(self) -> Leave:
+    def _too_often(self) -> StepFailure:
+        return failures.too_often(self._planned, self._record.attempt, self._record.note)
+
+    def _for_an_operator(self, failure: StepFailure) -> Leave:
         """Hold the job where it stands, cluster and all, with what was seen on the table.
 
         A job that is to stop has nobody to wait for: it ends here and says what is not known.
         """
-        failure = failures.too_often(self._planned, self._record.attempt, self._record.note)
         if self._going.flags.cancel:
             return self._failed(failure)
         self._record = replace(self._record, state=StepState.UNKNOWN, note=failure.message)
@@ -270,6 +284,8 @@ class StepRun:
             acted = self._record.acted_at is not None
             if trouble is not None:
                 raise trouble
+            if acted and not self._record.act_returned:
+                raise _Unsettled(self._too_often())
             raise StepFailed(failures.too_late(self._planned, acted=acted, note=self._record.note))
         if trouble is not None:
             said = str(trouble) or type(trouble).__name__

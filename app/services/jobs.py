@@ -117,7 +117,7 @@ class JobsService:
             if found is not None:
                 return found
             promised = await self._promised(tx, cluster_id, slug, parameters, request)
-        drafted = await self.planning.draft(cluster_id, slug, parameters, by)
+        drafted = await self.planning.draft(cluster_id, slug, parameters, by.id)
         if promised is not None and drafted.plan.digest != promised.plan.digest:
             raise Problem(
                 "plan-drifted",

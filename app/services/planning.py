@@ -79,7 +79,7 @@ class PlanningService:
             found = await replay(tx, once, self.clock.now(), self._loaded(tx.plans.get))
         if found is not None:
             return found
-        drafted = await self.draft(cluster_id, slug, parameters, by)
+        drafted = await self.draft(cluster_id, slug, parameters, by.id)
         async with self.store.transaction() as tx:
             # Asked again: the first look held nothing while the appliances were observed.
             found = await replay(tx, once, self.clock.now(), self._loaded(tx.plans.get))
@@ -98,7 +98,9 @@ class PlanningService:
         return stored.plan
 
     @traced("plan")
-    async def draft(self, cluster_id: str, slug: str, parameters: Any, by: Principal) -> Drafted:
+    async def draft(
+        self, cluster_id: str, slug: str, parameters: Any, requested_by: str
+    ) -> Drafted:
         """Observe, and make the plan that fits what is so now; stores nothing."""
         procedure = self.procedure(slug)
         situation = await self._situation(cluster_id, procedure, parameters)
@@ -116,7 +118,7 @@ class PlanningService:
             fingerprint={**draft.relies_on, cluster_id: situation.cluster.membership},
             created_at=now,
             expires_at=now + self.lifetime,
-            requested_by=by.id,
+            requested_by=requested_by,
         )
         return Drafted(plan, situation.views)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from app.domain.job import Attestation
+from app.domain.job import Attestation, StepFailure
 from app.domain.plan import Plan, PlannedStep, Stage
 from app.engine.clock import LoopClock
 from app.engine.memory import MemoryJournal, MemoryWakeups
@@ -97,6 +97,7 @@ class Bench:
     peer: Peer = field(default_factory=Peer)
     pace: float = 1.0
     handlers: dict[str, Handler] = field(default_factory=dict)
+    drift: Callable[[JobRecord], Awaitable[StepFailure | None]] | None = None
 
     def __post_init__(self) -> None:
         self.clock = LoopClock(self.pace, EPOCH)
@@ -117,7 +118,8 @@ class Bench:
     @asynccontextmanager
     async def equip(self, job: JobRecord) -> AsyncIterator[Tools]:
         nothing = cast("Any", None)
-        yield Tools(appliances=nothing, registry=nothing, backups=nothing)
+        tools = Tools(appliances=nothing, registry=nothing, backups=nothing)
+        yield tools if self.drift is None else replace(tools, drift=self.drift)
 
     async def run(self, new: NewJob) -> JobRecord:
         await self.journal.create(new)

@@ -323,6 +323,95 @@ def test_an_operator_who_settled_a_step_by_hand_skips_it_and_the_job_goes_on() -
     assert "job.step.skipped" in [event.type for event in bench.journal.events_of("job-1")]
 
 
+def after_the_act(error: TransportError) -> Bench:
+    """A peer that takes the act, says that it did, and can no longer be looked at."""
+    bench = Bench()
+
+    def fault(context: StepContext) -> None:
+        if bench.peer.acts:
+            raise error
+
+    bench.peer.look_fault = fault
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("error", "looks"),
+    [
+        (Unreachable("no route"), None),
+        (ConnectionLost("link died"), None),
+        (Garbled("not XML"), 3),
+        (CommandRejected("not recognized"), 3),
+        (AuthenticationFailed("declined"), 2),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_act_whose_effect_cannot_be_seen_waits_for_an_operator_and_never_fails_the_job(
+    error: TransportError, looks: int | None
+) -> None:
+    bench = after_the_act(error)
+
+    async def story() -> tuple[JobRecord, JobRecord]:
+        held = await bench.run(new_job(step("a", limit=300), step("b")))
+        await asyncio.sleep(86_400)
+        bench.peer.look_fault = None
+        await bench.journal.resume("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        return held, await bench.journal.load("job-1")
+
+    seen_looks = bench.peer.looks
+    held, job = run(story())
+    assert held.unsettled
+    assert (held.holds, held.owner, held.wake_at, held.failure) == (True, None, None, None)
+    assert held.wait is not None
+    assert str(error) in held.wait.note
+    assert "skip it, or cancel" in held.wait.note
+    assert held.steps[0].seen == {"done": []}
+    assert (job.state, bench.peer.acts) == (JobState.SUCCEEDED, ["a", "b"])
+    if looks is not None:
+        assert seen_looks[:looks] == ["a"] * looks
+        assert seen_looks[looks:] == ["a", "b", "b"]
+
+
+def test_a_cancel_of_a_job_whose_act_cannot_be_seen_says_what_is_not_known() -> None:
+    bench = after_the_act(Unreachable("no route"))
+
+    async def story() -> JobRecord:
+        assert (await bench.run(new_job(step("a", limit=300)))).unsettled
+        await bench.journal.request_cancel("job-1", by="Ann")
+        await bench.wakeups.until_idle()
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.code == "outcome-unknown"
+    assert "no route" in job.failure.message
+
+
+def test_an_act_answered_in_garble_whose_effect_does_not_show_is_not_sent_again() -> None:
+    bench = Bench(Peer(act_fault=failing(Garbled("not XML"))))
+    job = carry(bench, step("a", limit=300))
+    assert job.unsettled
+    assert bench.peer.acts == ["a"]
+    assert job.wait is not None
+    assert "not XML" in job.wait.note
+
+
+def test_an_act_that_is_refused_after_an_interrupted_one_fails_with_the_peers_words() -> None:
+    errors = [ConnectionLost("link died"), CommandRejected("value out of range")]
+
+    def fault(context: StepContext) -> None:
+        raise errors.pop(0)
+
+    bench = Bench(Peer(act_fault=fault))
+    job = carry(bench, step("a", limit=300))
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.code == "peer-refused"
+    assert bench.peer.acts == ["a", "a"]
+
+
 def test_a_garbled_reply_gets_one_more_look() -> None:
     once = Bench(Peer(look_fault=failing(Garbled("not XML"), times=1)))
     assert carry(once, step("a")).state is JobState.SUCCEEDED
