@@ -24,7 +24,8 @@ JUDGES = ("access", "dns", "equality", "licences", "membership", "naming", "netw
           "srv", "standing")  # fmt: skip
 """The modules that the catalogue's checks are made of."""
 OF_PLANS = {
-    "cluster-exists", "cluster-full", "cluster-not-created", "peer-in-cluster", "restart-required",
+    "cluster-exists", "cluster-full", "cluster-not-created", "peer-in-cluster",
+    "pre-shared-key-unknown", "restart-required",
 }  # fmt: skip
 """About a request; only procedures make them (tests/unit/procedures/test_bad_input.py)."""
 OF_THE_CALLER = {"peer-not-observed"}

@@ -1,5 +1,6 @@
 """What must stop a plan: rule, requirement, remedy and field are named, the fleet is as it was."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +106,28 @@ def test_a_zone_of_the_primary_that_names_the_new_peer_blocks():
     assert finding.requirements == ("ADD-M-01",)
     assert "old way" in finding.remedy
     assert before == after
+
+
+ENTERING_A_KEY: dict[str, dict[str, Any]] = {
+    "add-peer": {"peer_id": "exp2"},
+    "align-clustering": {"enter_pre_shared_key": True},
+    "rotate-pre-shared-key": {"use_registered_key": True},
+}
+
+
+@pytest.mark.parametrize("slug", sorted(ENTERING_A_KEY))
+def test_a_key_that_the_service_does_not_know_is_entered_nowhere(slug: str):
+    """It would make one, and peers that were given it would no longer trust the others."""
+
+    async def blockers(*, known: bool) -> set[str]:
+        rehearsal = Rehearsal(three())
+        await rehearsal.registry.record_members(("exp1",), "exp1")
+        situation = replace(await rehearsal.situation(), pre_shared_key_known=known)
+        plan = rehearsal.plan_over(situation, slug, ENTERING_A_KEY[slug])
+        return {finding.code for finding in plan.blockers}
+
+    assert "pre-shared-key-unknown" in run(blockers(known=False))
+    assert "pre-shared-key-unknown" not in run(blockers(known=True))
 
 
 def test_a_peer_that_another_expressway_lists_blocks():
