@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.job import JobState
+from app.domain.job import JobState, StepState, WaitReason
 from app.domain.observation import Observation
 from app.engine.records import JobRecord
 from tests.support.rehearsal import CLUSTER, KEY, Rehearsal
@@ -91,7 +91,7 @@ def test_a_restart_that_hangs_in_a_disk_check_is_waited_for_and_said_so():
     assert any("disk check" in note for note in notes)
 
 
-def test_a_peer_that_never_comes_back_ends_the_job_and_is_restarted_only_once():
+def test_a_peer_that_never_comes_back_holds_the_job_and_is_restarted_only_once():
     async def story() -> tuple[JobRecord, int]:
         rehearsal = await cluster_of(2)
         rehearsal.fleet.faults.add(Fault(FaultKind.RESTART_HANGS, "exp2", value=0.0))
@@ -100,9 +100,12 @@ def test_a_peer_that_never_comes_back_ends_the_job_and_is_restarted_only_once():
         return job, rehearsal.fleet["exp2"].restarts
 
     job, restarts = run(story())
-    assert ended(job) == (JobState.FAILED, "peer-unreachable")
-    assert job.failure is not None
-    assert job.failure.remedy
+    assert job.state is JobState.WAITING
+    assert job.wait is not None
+    assert (job.wait.reason, job.wait.step) == (WaitReason.HOLD, "restart-exp2")
+    assert job.wait.note
+    assert job.current is not None
+    assert job.current.state is StepState.UNKNOWN
     assert restarts == 1
 
 

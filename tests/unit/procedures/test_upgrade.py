@@ -168,7 +168,8 @@ def test_a_peer_that_comes_back_with_the_old_software_stops_the_upgrade():
     ("kind", "seconds", "outcome"),
     [
         ("slow", 1200.0, (JobState.SUCCEEDED, "")),
-        ("never", 0.0, (JobState.FAILED, "peer-unreachable")),
+        # What became of a restart that was sent cannot be seen: an operator is waited for.
+        ("never", 0.0, (JobState.WAITING, "")),
     ],
 )
 def test_a_restart_that_hangs_keeps_all_others_up(kind, seconds, outcome):
