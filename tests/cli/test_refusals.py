@@ -107,8 +107,8 @@ async def test_a_plan_that_is_blocked_and_a_job_that_fails(open_stand: OpenStand
 
 
 async def test_a_job_that_fails_says_why_and_what_leads_out(open_stand: OpenStand):
-    hangs = {"kind": "restart-hangs", "peer": "exp1", "value": 0}
-    async with open_stand({"faults": [hangs], "profile": {}}) as stand:
+    full = {"kind": "disk-full", "peer": "exp1"}
+    async with open_stand({"faults": [full], "profile": {}}) as stand:
         ann = stand.ann
         await stand.begin()
         plan = await stand.plan("create-cluster", "primary_peer_id=exp1")
