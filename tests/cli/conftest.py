@@ -148,7 +148,9 @@ def open_stand(open_house: OpenHouse, tmp_path: Path, quiet_logs: object) -> Ope
         async with open_house(scenario or {}) as house:
             listener = socket.create_server(("127.0.0.1", 0))
             stop = asyncio.Event()
-            serving = asyncio.create_task(Server(house.service, house.service.api()).serve_until(stop, listener))
+            serving = asyncio.create_task(
+                Server(house.service, house.service.api()).serve_until(stop, listener)
+            )
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             key = house.story.client.headers["authorization"].removeprefix("Bearer ")
             folder = tmp_path / "people"
