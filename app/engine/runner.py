@@ -57,6 +57,7 @@ class Runner:
     onlooker: Onlooker = field(default_factory=NobodyLooks)
     running: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)
+    _giving_back: set[asyncio.Task[None]] = field(default_factory=set)
 
     def drain(self) -> None:
         """Give every job back at its next poll or step boundary, and start none."""
@@ -105,6 +106,8 @@ class Runner:
         if self.running:
             self.interrupt()
             await asyncio.wait(self.running.values(), timeout=HAND_BACK_SECONDS + 0.5)
+        if self._giving_back:
+            await asyncio.wait(tuple(self._giving_back), timeout=HAND_BACK_SECONDS + 0.5)
 
     async def _have(self, job_id: str, claim: Callable[[], Awaitable[JobRecord | None]]) -> None:
         task = asyncio.current_task()
@@ -154,13 +157,22 @@ class Runner:
         self.onlooker.left(job, leave)
 
     async def _hand_back(self, lease: Lease) -> None:
-        """Queue the job again although this task is being cancelled; bounded in time."""
+        """Queue the job again although this task is being cancelled; bounded in time.
+
+        It may be cancelled once more meanwhile, by whoever else ends this process: what is under
+        way then goes on in a task of its own, and `finish` waits for it.
+        """
+        giving = asyncio.create_task(self._give_back(lease), name=f"give back {lease.job_id}")
+        self._giving_back.add(giving)
+        giving.add_done_callback(self._giving_back.discard)
+        await asyncio.wait({giving})
+
+    async def _give_back(self, lease: Lease) -> None:
         leave = Leave(JobState.QUEUED, why="interrupted")
-        giving = asyncio.ensure_future(self.journal.leave(lease, leave))
-        done, _ = await asyncio.wait({giving}, timeout=HAND_BACK_SECONDS)
-        if not done:
-            giving.cancel()
-        elif (error := giving.exception()) is not None:
+        try:
+            async with asyncio.timeout(HAND_BACK_SECONDS):
+                await self.journal.leave(lease, leave)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reaper finds the job
             log.warning("job %s was not handed back: %s", lease.job_id, type(error).__name__)
 
     async def _steps(self, job: JobRecord, tools: Tools) -> Leave:

@@ -636,6 +636,29 @@ def test_an_interrupted_advance_queues_its_job_again() -> None:
     assert (job.state, job.owner) == (JobState.QUEUED, None)
 
 
+def test_a_job_interrupted_twice_is_given_back_before_the_worker_is_finished() -> None:
+    bench = Bench()
+    leave = bench.journal.leave
+
+    async def slow(*args: Any) -> None:
+        await asyncio.sleep(1)
+        await leave(*args)
+
+    async def story() -> JobRecord:
+        bench.journal.leave = slow  # type: ignore[method-assign]  # a database that takes its time
+        await bench.journal.create(new_job(step("a", "wait", poll=4, limit=3600)))
+        task = asyncio.create_task(bench.runner.advance("job-1"))
+        await asyncio.sleep(30)
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0.1)
+        await bench.runner.finish(5)
+        return await bench.journal.load("job-1")
+
+    job = run(story())
+    assert (job.state, job.owner) == (JobState.QUEUED, None)
+
+
 def test_a_time_slice_ends_between_looks_and_the_job_goes_on() -> None:
     bench = Bench()
 
