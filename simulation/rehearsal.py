@@ -29,8 +29,8 @@ from app.engine.ports import Tools
 from app.engine.records import JobFilter, JobRecord, NewJob
 from app.engine.runner import Runner
 from app.procedures.base import Handler, Look, NameLookups, NoNames, StepContext
+from app.procedures.drafting import drafted
 from app.procedures.registry import HANDLERS, PROCEDURES
-from app.procedures.safe_points import only_where_recorded
 from app.procedures.steps.names import look_up
 from transports import mock
 from transports.base import Endpoint, Transport
@@ -263,14 +263,14 @@ class Rehearsal:
     def plan_over(self, situation: Situation, slug: str, parameters: Mapping[str, Any]) -> Plan:
         """A plan over a situation; pure but for its number and time."""
         procedure = PROCEDURES[slug]
-        draft = procedure.draft(procedure.parameters(**parameters), situation)
+        draft = drafted(procedure, procedure.parameters(**parameters), situation)
         now = self.clock.now()
         return Plan(
             id=f"plan-{next(self._numbers)}",
             cluster_id=self.cluster.id,
             procedure=slug,
             parameters=parameters,
-            stages=only_where_recorded(draft.stages),
+            stages=draft.stages,
             findings=draft.findings,
             impact=draft.impact,
             back_out=draft.back_out,

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from app.api.pages import page
 from app.api.v1.schemas.checks import CheckedRead
 from app.api.v1.schemas.diagnosis import CauseRead
-from app.api.v1.schemas.plans import FindingRead, PlanRead
+from app.api.v1.schemas.plans import DemandedRead, FindingRead, PlanRead
 from app.api.v1.schemas.reports import ClusterReport
 
 Names = Mapping[str, str]
@@ -106,19 +106,35 @@ def plan_page(plan: PlanRead, cluster_name: str, names: Names) -> HTMLResponse:
         "".join(_finding(found, names) for found in plan.findings) or "<p>None.</p>",
         "<h2>What users will notice</h2>",
         table(
-            ("Peer", "In short", "New calls refused", "Calls dropped", "Outage"),
+            (
+                "Peer",
+                "In short",
+                "New calls refused",
+                "Calls dropped",
+                "Registrations lost",
+                "Restarts",
+                "Away",
+                "If an alarm demands it",
+            ),
             (
                 (
                     _name(impact.peer_id, names),
                     impact.summary,
-                    "yes" if impact.calls_refused else "no",
+                    f"for {_minutes(impact.refusing_seconds)}" if impact.calls_refused else "no",
                     "yes" if impact.calls_dropped else "no",
+                    "yes" if impact.registrations_lost else "no",
+                    impact.restarts,
                     _minutes(impact.outage_seconds),
+                    _if_demanded(impact.if_demanded),
                 )
                 for impact in plan.impact
             ),
         ),
-        f"<p>About {_minutes(plan.expected_seconds)} in all, waits for people not counted.</p>",
+        (
+            f"<p>About {_minutes(plan.expected_seconds)} in all, or"
+            f" {_minutes(plan.expected_seconds_if_demanded)} where alarms demand every restart that"
+            " depends on one; waits for people not counted.</p>"
+        ),
         "<h2>What people state</h2>",
         table(
             ("Statement", "Gate", "Guide"),
@@ -232,6 +248,13 @@ def shown(value: object) -> str:
 
 def _name(peer_id: str | None, names: Names) -> str:
     return "" if peer_id is None else names.get(peer_id, peer_id)
+
+
+def _if_demanded(more: DemandedRead) -> str:
+    if not more.restarts:
+        return "nothing"
+    calls = ", calls dropped" if more.calls_dropped else ""
+    return f"{more.restarts} restart(s){calls}, {_minutes(more.outage_seconds)} away"
 
 
 def _minutes(seconds: float) -> str:

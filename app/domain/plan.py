@@ -47,15 +47,37 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Demanded:
+    """What comes on top where an alarm demands the restarts that the guide makes depend on one."""
+
+    restarts: int = 0
+    calls_dropped: bool = False
+    registrations_lost: bool = False
+    outage: float = 0.0
+    """Appliance seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Impact:
-    """What users of one peer will notice."""
+    """What users of one peer will notice.
+
+    A procedure says it in a sentence; the rest is read off its steps (app.procedures.impact).
+    """
 
     peer_id: str
     summary: str
     calls_refused: bool = False
+    """New calls, and registrations with them: in maintenance mode or away."""
     calls_dropped: bool = False
+    """Calls that are up may end by something other than their users."""
+    registrations_lost: bool = False
+    """Whoever is registered there has to register again, there or at another peer."""
+    restarts: int = 0
     outage: float = 0.0
-    """Appliance seconds without service."""
+    """Appliance seconds in which the peer is away."""
+    refusing: float = 0.0
+    """Appliance seconds in which it takes no new calls, those away included."""
+    demanded: Demanded = Demanded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +115,11 @@ class Plan:
     def expected(self) -> float:
         """Appliance seconds from start to end, waits for people not counted."""
         return sum(step.expected for step in self.steps)
+
+    @property
+    def expected_if_demanded(self) -> float:
+        """The same, where alarms demand every restart that depends on one."""
+        return self.expected + sum(impact.demanded.outage for impact in self.impact)
 
     @property
     def digest(self) -> str:

@@ -20,8 +20,8 @@ from app.domain.procedure import Situation
 from app.engine.clock import LoopClock
 from app.guide.scenarios import CLUSTER, REHEARSED, Rehearsed
 from app.procedures.base import Procedure
+from app.procedures.drafting import drafted
 from app.procedures.registry import PROCEDURES
-from app.procedures.safe_points import only_where_recorded
 from transports import mock
 from transports.base import Endpoint
 from transports.errors import TransportError
@@ -47,15 +47,14 @@ async def _plan(rehearsed: Rehearsed) -> Plan:
     for name in rehearsed.off:
         fleet[name].lose_power()
     procedure: Procedure = PROCEDURES[rehearsed.procedure]
-    draft = procedure.draft(
-        procedure.parameters(**rehearsed.parameters), await _situation(fleet, rehearsed)
-    )
+    situation = await _situation(fleet, rehearsed)
+    draft = drafted(procedure, procedure.parameters(**rehearsed.parameters), situation)
     return Plan(
         id=f"plan-{rehearsed.title}",
         cluster_id="cluster-1",
         procedure=rehearsed.procedure,
         parameters=dict(rehearsed.parameters),
-        stages=only_where_recorded(draft.stages),
+        stages=draft.stages,
         findings=draft.findings,
         impact=draft.impact,
         back_out=draft.back_out,

@@ -220,33 +220,32 @@ def draft(p: Parameters, s: Situation) -> Draft:
     """Stages, findings and impact; pure."""
     joining = s.peers[p.peer_id]
     found = findings(p, s, joining)
-    timings = Target.of(joining, s).timings
     return Draft(
         stages=stages(p, s, joining, found),
         findings=found,
-        impact=(
-            Impact(
-                joining.id,
-                f"{joining.name} loses its own configuration, takes no calls from maintenance mode"
-                " on until it has joined, and restarts at least once (ADD-M-04).",
-                calls_refused=True,
-                calls_dropped=p.disconnect_remaining_calls,
-                outage=timings.restart + timings.replication,
-            ),
-            *(
-                Impact(
-                    member.id,
-                    f"{member.name} goes on serving; changes to the cluster's configuration are not"
-                    " replicated until the new peer has joined, and it restarts where an alarm"
-                    " demands it (ADD-M-15).",
-                    calls_dropped=True,
-                    outage=timings.restart,
-                )
-                for member in s.cluster.members
-            ),
-        ),
+        impact=impact(s, joining),
         back_out=back_out(joining),
         relies_on=relied_on(s, [*(m.id for m in s.cluster.members), joining.id]),
+    )
+
+
+def impact(s: Situation, joining: Peer) -> tuple[Impact, ...]:
+    """The new peer loses what it has; the members restart only where an alarm demands it."""
+    return (
+        Impact(
+            joining.id,
+            f"{joining.name} loses its own configuration, takes no new calls from maintenance mode"
+            " on until it has restarted, and then serves the cluster (ADD-M-04).",
+        ),
+        *(
+            Impact(
+                member.id,
+                f"{member.name} goes on serving; changes to the cluster's configuration are not"
+                " replicated until the new peer has joined, and it restarts where an alarm"
+                " demands it (ADD-M-15, ADD-F-02).",
+            )
+            for member in s.cluster.members
+        ),
     )
 
 

@@ -260,8 +260,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 member.id,
                 f"{member.name} restarts, which drops its calls, where its name or key changes or"
                 " an alarm demands it; a non-primary takes the primary's configuration.",
-                calls_dropped=needs_restart(p, s, seen),
-                outage=Target.of(member, s).timings.restart if needs_restart(p, s, seen) else 0.0,
             )
             for member, seen in members(s)
         ),

@@ -195,7 +195,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
         *part("add", add_peer.stages(joining(p), moved, moved.peers[peer.id], addition),
               "CIP-06 CIP-07"),
     )  # fmt: skip
-    timings = Target.of(peer, s).timings
     return Draft(
         stages=stages,
         findings=found,
@@ -204,13 +203,10 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 peer.id,
                 f"{peer.name} leaves the cluster, restarts at least three times, takes its new"
                 f" address {p.new_address} and joins again; it serves nobody meanwhile.",
-                calls_refused=True,
-                calls_dropped=True,
-                outage=3 * timings.restart + timings.replication,
             ),
-            *remove_peer.impact(s, peer)[1:],
+            *add_peer.impact(moved, peer)[1:],
         ),
-        back_out=back_out(peer),
+        back_out=(*(change_primary.back_out(s) if handed else ()), *back_out(peer)),
         relies_on=relied_on(s, [member.id for member in s.cluster.members]),
     )
 

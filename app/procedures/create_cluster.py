@@ -207,9 +207,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 primary.id,
                 f"{primary.name} takes no new calls from maintenance mode on, and is away for about"
                 f" {timings.restart / 60:.0f} minutes while it restarts (NEW-01).",
-                calls_refused=True,
-                calls_dropped=p.disconnect_remaining_calls,
-                outage=timings.restart,
             ),
         ),
         back_out=back_out(primary),

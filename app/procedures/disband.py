@@ -157,9 +157,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 member.id,
                 f"{member.name} restarts, which drops its calls, and is away for about"
                 f" {timings.restart / 60:.0f} minutes; then it works on its own (DIS-02, DIS-16).",
-                calls_refused=True,
-                calls_dropped=True,
-                outage=timings.restart,
             )
             for member, timings in ((m, Target.of(m, s).timings) for m in members)
         ),

@@ -100,7 +100,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 peer.id,
                 f"The configuration of {peer.name} is deleted and taken from the primary: what it"
                 " routes and registers may fail for some seconds (ALM-13).",
-                outage=Target.of(peer, s).timings.write * 5,
             ),
         ),
         back_out=back_out(peer),

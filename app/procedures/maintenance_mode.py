@@ -86,8 +86,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 " a restart (UPG-M-08, UPG-M-09)."
                 if p.enabled
                 else f"{peer.name} takes calls and registrations again.",
-                calls_refused=p.enabled,
-                calls_dropped=p.enabled and p.wait_for_calls and p.disconnect_remaining_calls,
             )
             for peer in peers
         ),

@@ -52,7 +52,9 @@ def without_members(s: Situation, gone: Sequence[Peer], names: Mapping[str, str]
         seen = s.observed(peer.id)
         if seen is not None:
             name = names.get(peer.id, seen.clustering.cluster_name)
-            views[peer.id] = _settled(seen, Clustering(name, None, (), None, None))
+            # It has been restarted, which dropped what calls it had.
+            left = replace(seen, calls=0)
+            views[peer.id] = _settled(left, Clustering(name, None, (), None, None))
     _zones_leave_out(s, views, {peer.address for peer in gone})
     return replace(
         s,

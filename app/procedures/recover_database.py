@@ -167,7 +167,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
         *part("add", add_peer.stages(joining(p), alone, peer, addition),
               "ALM-36" if p.purge else "ALM-30"),
     )  # fmt: skip
-    timings = Target.of(peer, s).timings
     return Draft(
         stages=stages,
         findings=findings(p, s, peer, alone),
@@ -176,13 +175,10 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 peer.id,
                 f"{peer.name} leaves the cluster, gets the database of its backup and joins again;"
                 " it restarts at least four times and serves nobody meanwhile.",
-                calls_refused=True,
-                calls_dropped=True,
-                outage=4 * timings.restart + timings.backup + timings.replication,
             ),
-            *remove_peer.impact(s, peer)[1:],
+            *add_peer.impact(alone, peer)[1:],
         ),
-        back_out=back_out(peer),
+        back_out=(*(change_primary.back_out(s) if handed else ()), *back_out(peer)),
         relies_on=relied_on(s, [member.id for member in s.cluster.members]),
     )
 

@@ -147,7 +147,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
     """Stages, findings and impact; pure."""
     unit = s.peers[p.peer_id]
     found = findings(p, s, unit)
-    timings = Target.of(unit, s).timings
     return Draft(
         stages=stages_for(p, s, unit, found),
         findings=found,
@@ -156,9 +155,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 unit.id,
                 f"{unit.name} loses its configuration and is away for 20 minutes or more"
                 " (RMD-R-13). No member of the cluster is touched.",
-                calls_refused=True,
-                calls_dropped=True,
-                outage=timings.factory_reset,
             ),
         ),
         back_out=(

@@ -149,20 +149,35 @@ def draft(p: Parameters, s: Situation) -> Draft:
         stages=steps,
         findings=found,
         impact=tuple(
-            Impact(
-                member.id,
-                f"{member.name} goes on serving; nothing is restarted.",
-            )
+            Impact(member.id, _goes_on(s, member, p.new_primary_peer_id if handed else ""))
             for member in staying
         ),
-        back_out=(
-            "Before the primary's list is written: nothing has changed.",
-            (
-                "After it: retry the job until all remaining peers have the same list. A unit that"
-                " was removed comes back with recover-removed-peer and add-peer (guide p.21, p.12)."
-            ),
-        ),
+        back_out=(*(change_primary.back_out(s) if handed else ()), *back_out(dead)),
         relies_on=relied_on(s, [member.id for member in staying]),
+    )
+
+
+def _goes_on(s: Situation, member: Peer, new_primary_id: str) -> str:
+    """What users of a member that stays will notice; `new_primary_id` where it is handed over."""
+    if not new_primary_id:
+        return f"{member.name} goes on serving; nothing is restarted."
+    what = "becomes the primary" if member.id == new_primary_id else "takes another primary"
+    return (
+        f"{member.name} goes on serving and {what} ({s.peers[new_primary_id].name}); changes of"
+        " configuration are not replicated until all members name it, alarms of a master mismatch"
+        " are to be ignored meanwhile, and nothing is restarted (CHM-06, CHM-07, CHM-15)."
+    )
+
+
+def back_out(dead: Sequence[Peer]) -> tuple[str, ...]:
+    """The ways back, by how far the job came."""
+    names = ", ".join(peer.name for peer in dead)
+    return (
+        f"Before the primary's list is written: {names} is still a member.",
+        (
+            "After it: retry the job until all remaining peers have the same list. A unit that was"
+            " removed comes back with recover-removed-peer and add-peer (guide p.21, p.12)."
+        ),
     )
 
 

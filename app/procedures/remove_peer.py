@@ -162,7 +162,7 @@ def draft(p: Parameters, s: Situation) -> Draft:
         stages=(*handed, *stages_for(after, peer, name, found)),
         findings=found,
         impact=impact(s, peer),
-        back_out=back_out(peer),
+        back_out=(*(change_primary.back_out(s) if handed else ()), *back_out(peer)),
         relies_on=relied_on(s, [*(member.id for member in s.cluster.members), peer.id]),
     )
 
@@ -176,9 +176,6 @@ def impact(s: Situation, peer: Peer) -> tuple[Impact, ...]:
             peer.id,
             f"{peer.name} restarts, which drops its calls, and is away for about"
             f" {timings.restart / 60:.0f} minutes; then it works on its own (RML-20, RML-33).",
-            calls_refused=True,
-            calls_dropped=True,
-            outage=timings.restart,
         ),
         *(
             Impact(

@@ -104,7 +104,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
         *removal(p, led, old, removing),
         *part("add", add_peer.stages(joining(p), after, new, adding), "REP-06"),
     )
-    added = add_peer.draft(joining(p), after)
     live = s.observed(old.id) is not None
     return Draft(
         stages=stages,
@@ -115,9 +114,10 @@ def draft(p: Parameters, s: Situation) -> Draft:
             *different(old, new),
             *of_the_addition(after, adding),
         ),
-        impact=(*(remove_peer.impact(s, old)[:1] if live else ()), *added.impact),
+        impact=(*(remove_peer.impact(s, old)[:1] if live else ()), *add_peer.impact(after, new)),
         back_out=(
-            *remove_peer.back_out(old),
+            *(change_primary.back_out(s) if handed else ()),
+            *(remove_peer.back_out(old) if live else remove_dead_peer.back_out([old])),
             *add_peer.back_out(new),
         ),
         relies_on=relied_on(s, [*(member.id for member in s.cluster.members), new.id]),

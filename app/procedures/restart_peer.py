@@ -104,9 +104,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 f"{peer.name} takes no new calls from maintenance mode on, and is away for about"
                 f" {timings.restart / 60:.0f} minutes while it restarts; a disk check makes it"
                 " longer (UPG-M-17). The other members go on (UPG-M-10).",
-                calls_refused=True,
-                calls_dropped=p.disconnect_remaining_calls,
-                outage=timings.restart,
             ),
         ),
         back_out=(

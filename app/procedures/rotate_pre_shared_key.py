@@ -129,9 +129,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
             Impact(
                 member.id,
                 f"{member.name} takes no new calls from maintenance mode on and restarts once.",
-                calls_refused=True,
-                calls_dropped=p.disconnect_remaining_calls,
-                outage=Target.of(member, s).timings.restart,
             )
             for member in s.cluster.members
         ),

@@ -238,9 +238,6 @@ def draft(p: Parameters, s: Situation) -> Draft:
                 " it restarts, longer where its disk is checked. The other peers go on; changes of"
                 " the configuration are not replicated until all peers run"
                 f" {p.to_version} (UPG-M-08, UPG-M-09, UPG-M-10, UPG-M-23).",
-                calls_refused=True,
-                calls_dropped=p.disconnect_remaining_calls,
-                outage=Target.of(peer, s).timings.reboot,
             )
             for peer in outdated(p, s)
         ),

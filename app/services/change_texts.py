@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from app.domain.finding import Severity
 from app.domain.job import JobState, StepState
-from app.domain.plan import Plan
+from app.domain.plan import Impact, Plan
 from app.engine.records import OVER, JobRecord
 from app.engine.skipping import SKIPPED_BY_OPERATOR
 
@@ -35,7 +35,7 @@ def of_plan(plan: Plan) -> ChangeTexts:
         for step in stage.steps:
             mark = " [an operator states this]" if step.attestation else ""
             lines.append(f"   - {step.title} [{', '.join(step.requirements)}]{mark}")
-    impact = [f"{entry.peer_id}: {entry.summary}" for entry in plan.impact]
+    impact = [f"{entry.peer_id}: {entry.summary} {_felt(entry)}" for entry in plan.impact]
     report = preflight(plan)
     size = f"{len(plan.steps)} step(s), about {_minutes(plan.expected)}"
     tests = [
@@ -62,6 +62,26 @@ def of_plan(plan: Plan) -> ChangeTexts:
                 report,
             ]
         ),
+    )
+
+
+def _felt(impact: Impact) -> str:
+    """The figures behind the sentence."""
+    noticed = [
+        f"new calls refused for about {_minutes(impact.refusing)}" if impact.calls_refused else "",
+        "calls in progress may be dropped" if impact.calls_dropped else "",
+        "registrations lost" if impact.registrations_lost else "",
+        f"{impact.restarts} restart(s), away for about {_minutes(impact.outage)}"
+        if impact.restarts
+        else "",
+    ]
+    felt = "; ".join(filter(None, noticed)) or "nothing is refused or dropped"
+    if not impact.demanded.restarts:
+        return f"[{felt}]"
+    dropped = " and drops calls" if impact.demanded.calls_dropped else ""
+    return (
+        f"[{felt}; where an alarm demands it, it restarts{dropped}, away for about"
+        f" {_minutes(impact.demanded.outage)}]"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.domain.finding import Finding, Severity
 from app.domain.observation import View
-from app.domain.plan import Impact, Plan, PlannedStep, Stage
+from app.domain.plan import Demanded, Impact, Plan, PlannedStep, Stage
 from app.domain.terms import Terms
 from app.domain.window import ALWAYS, calendar_from
 
@@ -62,7 +62,7 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         parameters=document["parameters"],
         stages=tuple(_stage(stage) for stage in document["stages"]),
         findings=tuple(_finding(finding) for finding in document["findings"]),
-        impact=tuple(Impact(**impact) for impact in document["impact"]),
+        impact=tuple(_impact(impact) for impact in document["impact"]),
         back_out=tuple(document["back_out"]),
         fingerprint=document["fingerprint"],
         created_at=datetime.fromisoformat(document["created_at"]),
@@ -129,6 +129,11 @@ def _stage(document: Mapping[str, Any]) -> Stage:
         for step in document["steps"]
     )
     return Stage(**{**document, "steps": steps})
+
+
+def _impact(document: Mapping[str, Any]) -> Impact:
+    """A plan of an older version says nothing of registrations and demanded restarts."""
+    return Impact(**{**document, "demanded": Demanded(**document.get("demanded", {}))})
 
 
 def _finding(document: Mapping[str, Any]) -> Finding:

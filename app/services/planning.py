@@ -20,7 +20,7 @@ from app.domain.plan import Plan
 from app.domain.procedure import Situation
 from app.observability.spans import traced
 from app.procedures.base import Procedure
-from app.procedures.safe_points import only_where_recorded
+from app.procedures.drafting import drafted
 from app.security.keys import Principal
 from app.services.conditions import remember, replay
 from app.services.peers import PeersService
@@ -104,14 +104,14 @@ class PlanningService:
         """Observe, and make the plan that fits what is so now; stores nothing."""
         procedure = self.procedure(slug)
         situation = await self._situation(cluster_id, procedure, parameters)
-        draft = procedure.draft(parameters, situation)
+        draft = drafted(procedure, parameters, situation)
         now = self.clock.now()
         plan = Plan(
             id=self.new_id("plan"),
             cluster_id=cluster_id,
             procedure=slug,
             parameters=to_json(parameters),
-            stages=only_where_recorded(draft.stages),
+            stages=draft.stages,
             findings=draft.findings,
             impact=draft.impact,
             back_out=draft.back_out,

@@ -42,7 +42,7 @@ def factory_reset(on: Target, requirements: str, answers: FactoryReset) -> Plann
             "save_log_files": answers.save_log_files,
             "replace_hard_disk": answers.replace_hard_disk,
         },
-        expected=on.timings.factory_reset,
+        expected=on.timings.write,
         limit=on.timings.factory_reset_limit,
         poll=on.timings.poll,
         destructive=True,

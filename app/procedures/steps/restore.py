@@ -7,6 +7,7 @@ name cluster peers again, so whoever restores makes the peer leave once more bef
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from app.domain.plan import PlannedStep
@@ -45,14 +46,19 @@ def restore_backup(
             f"Backup {backup_id} has been restored on {on.peer.name} (Maintenance > Backup and"
             " restore) and the unit has restarted."
         )
-        return gate("restored", statement, requirements, target=on)
+        by_hand = gate("restored", statement, requirements, target=on)
+        return replace(by_hand, params={"usual": on.timings.restart})
     return PlannedStep(
         key=on.key("restore"),
         kind="restore-backup",
         title=f"Restore backup {backup_id} on {on.peer.name}",
         requirements=tuple(requirements.split()),
         peer_id=on.peer.id,
-        params={"backup_id": backup_id, "backup_gate": backup_gate},
+        params={
+            "backup_id": backup_id,
+            "backup_gate": backup_gate,
+            "usual": on.timings.restart,
+        },
         expected=on.timings.backup + on.timings.restart,
         limit=on.timings.backup_limit + on.timings.restart_limit,
         poll=on.timings.poll,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.finding import Finding, Severity
-from app.domain.plan import Impact, Plan, PlannedStep, Stage
+from app.domain.plan import Demanded, Impact, Plan, PlannedStep, Stage
 from app.services.plan_document import facts, plan_from_json, to_json
 from tests.api.observations import observation
 
@@ -27,7 +27,7 @@ PLAN = Plan(
         ),
     ),
     findings=(Finding("f", Severity.WARNING, "m", "r", ("PRE-02",), evidence={"a": "b"}),),
-    impact=(Impact("peer-1", "restarts", outage=180.0),),
+    impact=(Impact("peer-1", "restarts", outage=180.0, demanded=Demanded(restarts=1)),),
     back_out=("restore",),
     fingerprint={"peer-1": "abc"},
     created_at=NOW,
@@ -60,3 +60,10 @@ def test_facts_that_change_by_themselves_explain_no_difference() -> None:
     assert facts(before) == facts(after)
     assert facts(before) != facts(replace(before, system_name="other"))
     assert facts(before)["dns.host_name"] == "exp1"
+
+
+def test_a_plan_of_an_older_version_is_read_without_what_it_did_not_foretell():
+    document = to_json(PLAN)
+    for new in ("registrations_lost", "restarts", "refusing", "demanded"):
+        del document["impact"][0][new]
+    assert plan_from_json(document).impact == (Impact("peer-1", "restarts", outage=180.0),)

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from app.api.v1.schemas.words import CLUSTER, PEER, PLAN, TIME, Told
 from app.domain.finding import Finding
-from app.domain.plan import Impact, Plan, PlannedStep, Stage
+from app.domain.plan import Demanded, Impact, Plan, PlannedStep, Stage
 from app.procedures.safe_points import safe_points
 from app.services import change_texts
 
@@ -53,14 +53,33 @@ class FindingRead(Told):
     evidence: dict[str, str] = Field(description="What was seen.", examples=[{"mode": "Off"}])
 
 
+class DemandedRead(Told):
+    """What comes on top where an alarm demands the restarts that depend on one."""
+
+    restarts: int = Field(description="How often at most.", examples=[1])
+    calls_dropped: bool = Field(description="Whether calls in progress would end.")
+    registrations_lost: bool = Field(description="Whether registrations would end.")
+    outage_seconds: float = Field(description="Without service, in all.", examples=[180])
+
+
 class ImpactRead(Told):
     """What users of one peer will notice."""
 
     peer_id: str = Field(description="The peer.", examples=[PEER])
     summary: str = Field(description="In one sentence.", examples=["Restarts once."])
-    calls_refused: bool = Field(description="Whether new calls are refused meanwhile.")
-    calls_dropped: bool = Field(description="Whether calls in progress end.")
-    outage_seconds: float = Field(description="Without service.", examples=[180])
+    calls_refused: bool = Field(
+        description="Whether new calls, and registrations, are refused meanwhile."
+    )
+    calls_dropped: bool = Field(description="Whether calls in progress may be ended.")
+    registrations_lost: bool = Field(
+        description="Whether who is registered there has to register again, there or at another."
+    )
+    restarts: int = Field(description="How often it restarts.", examples=[1])
+    outage_seconds: float = Field(description="Away, without service.", examples=[180])
+    refusing_seconds: float = Field(
+        description="Taking no new calls, in maintenance mode or away.", examples=[800]
+    )
+    if_demanded: DemandedRead = Field(description="On top, where an alarm demands a restart.")
 
 
 class SafePointRead(Told):
@@ -128,6 +147,7 @@ class PlanRead(Told):
                     "safe_points": [],
                     "attestations_needed": [],
                     "expected_seconds": 900,
+                    "expected_seconds_if_demanded": 900,
                     "change_texts": {
                         "implementation_plan": "1. Prepare",
                         "backout_plan": "- Restore the backup of exp1.",
@@ -157,6 +177,9 @@ class PlanRead(Told):
     safe_points: list[SafePointRead] = Field(description="Where a job may stop, in order.")
     attestations_needed: list[NeededAttestation] = Field(description="What people must state.")
     expected_seconds: float = Field(description="From start to end, waits for people excluded.")
+    expected_seconds_if_demanded: float = Field(
+        description="The same, where alarms demand every restart that depends on one."
+    )
     change_texts: ChangeTextsRead = Field(description="For the change record.")
     created_at: datetime = Field(description="When it was made.")
     expires_at: datetime = Field(description="Until when it can be started.")
@@ -196,6 +219,7 @@ def plan_read(plan: Plan) -> PlanRead:
             if step.attestation
         ],
         expected_seconds=plan.expected,
+        expected_seconds_if_demanded=plan.expected_if_demanded,
         change_texts=ChangeTextsRead.model_validate(change_texts.of_plan(plan)),
         created_at=plan.created_at,
         expires_at=plan.expires_at,
@@ -249,5 +273,18 @@ def impact_read(impact: Impact) -> ImpactRead:
         summary=impact.summary,
         calls_refused=impact.calls_refused,
         calls_dropped=impact.calls_dropped,
+        registrations_lost=impact.registrations_lost,
+        restarts=impact.restarts,
         outage_seconds=impact.outage,
+        refusing_seconds=impact.refusing,
+        if_demanded=_demanded(impact.demanded),
+    )
+
+
+def _demanded(demanded: Demanded) -> DemandedRead:
+    return DemandedRead(
+        restarts=demanded.restarts,
+        calls_dropped=demanded.calls_dropped,
+        registrations_lost=demanded.registrations_lost,
+        outage_seconds=demanded.outage,
     )
