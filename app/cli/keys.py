@@ -7,7 +7,8 @@ works when no key is left.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.service import said_plainly
+from app.domain.terms import LABEL_NAME, LONGEST_LABEL_VALUE, Label, in_words
 from app.engine.clock import SystemClock
 from app.main import database
 from app.security.keys import Limits, Scope
@@ -42,6 +44,10 @@ def create(
     cluster: Annotated[
         list[str] | None, typer.Option(help="The only clusters it reaches; without any: all.")
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE: only clusters with all of these; without any: all."),
+    ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, help="How long it is good; without it: until revoked.")
     ] = None,
@@ -51,6 +57,7 @@ def create(
     limits = Limits(
         scopes=frozenset(scope or [Scope.ADMIN]),
         clusters=frozenset(cluster) if cluster else None,
+        labels=frozenset(_labels(label or ())),
         expires_at=until,
     )
 
@@ -67,7 +74,7 @@ def show() -> None:
 
     async def work(keys: KeysService) -> None:
         table = Table(
-            "id", "prefix", "name", "scopes", "clusters", "expires", "last used", box=None
+            "id", "prefix", "name", "scopes", "clusters", "labels", "expires", "last used", box=None
         )
         for key in await keys.all():
             limits = key.limits
@@ -77,6 +84,7 @@ def show() -> None:
                 key.name,
                 " ".join(sorted(limits.scopes)),
                 "all" if limits.clusters is None else " ".join(sorted(limits.clusters)),
+                in_words(limits.labels) or "any",
                 _time(limits.expires_at),
                 _time(key.last_used_at),
             )
@@ -96,6 +104,17 @@ def revoke(
         typer.echo(f"{key_id} is revoked")
 
     _run(work)
+
+
+def _labels(given: Sequence[str]) -> Iterator[Label]:
+    names: set[str] = set()
+    for text in given:
+        name, sign, value = text.partition("=")
+        well = re.fullmatch(LABEL_NAME, name) and sign and value.isprintable()
+        if not well or len(value) > LONGEST_LABEL_VALUE or name in names:
+            raise typer.BadParameter(f"--label {text!r} is not NAME=VALUE with a name of its own")
+        names.add(name)
+        yield Label(name, value)
 
 
 @asynccontextmanager

@@ -8,12 +8,15 @@ loosens nothing that people have been asked to agree to.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.window import ALWAYS, Calendar
 
 MOST_APPROVERS = 10
+LABEL_NAME = r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
+LONGEST_LABEL_VALUE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,16 @@ class Label:
 
     name: str
     value: str
+
+
+def in_order(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """The labels as they are written down and shown: by name."""
+    return tuple(sorted(labels, key=lambda label: (label.name, label.value)))
+
+
+def in_words(labels: Iterable[Label]) -> str:
+    """`site=berlin, team=voice`."""
+    return ", ".join(f"{label.name}={label.value}" for label in in_order(labels))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.security.keys import Principal
@@ -57,6 +57,14 @@ def note(**objects: str) -> None:
     act = _ACT.get()
     if act is not None:
         act.objects = {**act.objects, **objects}
+
+
+def reach_also(cluster_id: str) -> None:
+    """Who is limited by labels and has just declared a cluster with them reaches it from now on."""
+    act = _ACT.get()
+    if act is not None:
+        labelled = act.principal.labelled | {cluster_id}
+        act.principal = replace(act.principal, labelled=labelled)
 
 
 def now_acting() -> Act | None:

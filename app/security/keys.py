@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from app.domain.terms import Label
+
 Network = IPv4Network | IPv6Network
 
 
@@ -38,64 +40,83 @@ class Scope(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """The caller of a request, as the service knows it.
-
-    `clusters` are the ids the caller is limited to; None: every cluster there is and will be.
-    """
-
-    id: str
-    name: str
-    scopes: frozenset[Scope]
-    clusters: frozenset[str] | None = None
-    networks: tuple[Network, ...] = ()
-    expires_at: datetime | None = None
-
-    def may(self, scope: Scope) -> bool:
-        """Whether the caller holds the scope."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
-
-    def covers(self, limits: Limits) -> bool:
-        """Whether a key of these limits may nothing that this caller may not."""
-        return (
-            (Scope.ADMIN in self.scopes or limits.scopes <= self.scopes)
-            and (
-                self.clusters is None
-                or (limits.clusters is not None and limits.clusters <= self.clusters)
-            )
-            and (not self.networks or _all_within(limits.networks, self.networks))
-            and (
-                self.expires_at is None
-                or (limits.expires_at is not None and limits.expires_at <= self.expires_at)
-            )
-        )
-
-
-NOBODY = Principal(id="", name="nobody", scopes=frozenset(), clusters=frozenset())
-"""Who calls what needs no key: reaches no cluster."""
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """What a key may do, where, from where, and until when.
 
-    `clusters` None: all. `networks` empty: from everywhere. `expires_at` None: until revoked.
+    `clusters` None: whatever their ids. `labels` empty: whatever their labels; a cluster within
+    reach has all of them. `networks` empty: from everywhere. `expires_at` None: until revoked.
     """
 
     scopes: frozenset[Scope]
     clusters: frozenset[str] | None = None
+    labels: frozenset[Label] = frozenset()
     networks: tuple[Network, ...] = ()
     expires_at: datetime | None = None
+
+    @property
+    def every_cluster(self) -> bool:
+        """Whether they reach every cluster there is and will be."""
+        return self.clusters is None and not self.labels
 
     @property
     def unlimited_admin(self) -> bool:
         """Whether a key of these limits can always let others in again."""
         return (
             Scope.ADMIN in self.scopes
-            and self.clusters is None
+            and self.every_cluster
             and not self.networks
             and self.expires_at is None
         )
+
+    def cover(self, others: Limits) -> bool:
+        """Whether a key of the other limits may nothing that one of these may not.
+
+        Now and whatever is labelled tomorrow: who is limited by labels covers only who is limited
+        by the same and perhaps more of them.
+        """
+        return (
+            (Scope.ADMIN in self.scopes or others.scopes <= self.scopes)
+            and (
+                self.clusters is None
+                or (others.clusters is not None and others.clusters <= self.clusters)
+            )
+            and self.labels <= others.labels
+            and (not self.networks or _all_within(others.networks, self.networks))
+            and (
+                self.expires_at is None
+                or (others.expires_at is not None and others.expires_at <= self.expires_at)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller of a request, as the service knows it.
+
+    `labelled` are the clusters that have the labels of its limits now. Who is limited by labels and
+    was not looked up reaches nothing.
+    """
+
+    id: str
+    name: str
+    limits: Limits
+    labelled: frozenset[str] = frozenset()
+
+    @property
+    def clusters(self) -> frozenset[str] | None:
+        """The ids of the clusters within reach now; None: every cluster there is and will be."""
+        if not self.limits.labels:
+            return self.limits.clusters
+        named = self.limits.clusters
+        return self.labelled if named is None else self.labelled & named
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller holds the scope."""
+        return scope in self.limits.scopes or Scope.ADMIN in self.limits.scopes
+
+
+NOBODY = Principal("", "nobody", Limits(frozenset(), clusters=frozenset()))
+"""Who calls what needs no key: reaches no cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +160,7 @@ class ApiKey:
     @property
     def principal(self) -> Principal:
         """Who presents this key."""
-        limits = self.limits
-        return Principal(
-            id=self.id,
-            name=self.name,
-            scopes=limits.scopes,
-            clusters=limits.clusters,
-            networks=limits.networks,
-            expires_at=limits.expires_at,
-        )
+        return Principal(self.id, self.name, self.limits)
 
 
 _SHAPE = re.compile(r"cwk_([a-z0-9]{12})_[A-Za-z0-9_-]{43}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,12 +19,14 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.security.keys import Principal, Scope
+from app.domain.terms import LABEL_NAME, LONGEST_LABEL_VALUE, Label
+from app.security.keys import Limits, Principal, Scope
 
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
 EVERY_CLUSTER = "*"
+"""Also: whatever the label's value."""
 MOST_KEYS = 100
 MOST_CLUSTERS = 500
 SHORTEST_RSA = 2048
@@ -89,6 +91,18 @@ class Issuer(BaseModel):
     clusters_claim: str | None = Field(default=None, min_length=1)
     """Lists the ids of the clusters a caller is limited to. Where this is set, a token without the
     claim reaches no cluster, and one with `*` every cluster."""
+    label_claims: Mapping[str, str] = Field(default_factory=dict)
+    """Claims by the names of cluster labels: a caller reaches only clusters whose label has the
+    claim's value. A token without the claim reaches no cluster; `*` is no limit by that label."""
+
+    @model_validator(mode="after")
+    def _labels(self) -> Self:
+        names = list(self.label_claims.values())
+        if len(set(names)) < len(names) or not all(
+            len(name) <= 63 and re.fullmatch(LABEL_NAME, name) for name in names
+        ):
+            raise ValueError("label_claims: each claim stands for another label of a cluster")
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -174,9 +188,11 @@ def principal_of(token: str, said: Said, key: PublicKey, issuer: Issuer) -> Prin
     return Principal(
         id=f"jwt:{issuer.alias}:{subject}",
         name=subject,
-        scopes=_scopes(claims.get(issuer.scope_claim)),
-        clusters=_clusters(claims, issuer),
-        expires_at=expires_at,
+        limits=replace(
+            _reach(claims, issuer),
+            scopes=_scopes(claims.get(issuer.scope_claim)),
+            expires_at=expires_at,
+        ),
     )
 
 
@@ -232,3 +248,17 @@ def _clusters(claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str] | Non
     if len(names) > MOST_CLUSTERS:
         raise TokenRefused(f"it names more than {MOST_CLUSTERS} clusters")
     return None if EVERY_CLUSTER in names else frozenset(names) - {""}
+
+
+def _reach(claims: Mapping[str, Any], issuer: Issuer) -> Limits:
+    """The clusters and labels that the token is limited to."""
+    labels: set[Label] = set()
+    for claim, name in issuer.label_claims.items():
+        if claim not in claims:
+            return Limits(frozenset(), clusters=frozenset())
+        value = claims[claim]
+        if not isinstance(value, str) or len(value) > LONGEST_LABEL_VALUE:
+            raise TokenRefused(f"its {claim} is not the value of a label")
+        if value != EVERY_CLUSTER:
+            labels.add(Label(name, value))
+    return Limits(frozenset(), clusters=_clusters(claims, issuer), labels=frozenset(labels))

@@ -28,6 +28,7 @@ from app.services.forecasts import ForecastsService
 from app.services.importing import ImportService
 from app.services.jobs import JobsService
 from app.services.keys import KeysService
+from app.services.labels import LimitingLabels
 from app.services.neighbours import NeighboursService
 from app.services.peers import Capable, PeersService
 from app.services.planning import PlanningService
@@ -143,8 +144,14 @@ def join(parts: Parts, settings: Settings) -> Services:
         probes=parts.probes,
         observation_limit=settings.observation_limit,
     )
+    labels = LimitingLabels(
+        parts.store,
+        frozenset(
+            name for issuer in settings.token_issuers for name in issuer.label_claims.values()
+        ),
+    )
     clusters = ClustersService(
-        store=parts.store, peers=peers, clock=parts.clock, new_id=parts.new_id
+        store=parts.store, peers=peers, labels=labels, clock=parts.clock, new_id=parts.new_id
     )
     surroundings = Surroundings(parts.names, parts.appliances)
     planning = PlanningService(
@@ -187,7 +194,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         peers=peers,
         clusters=clusters,
         importing=ImportService(
-            store=parts.store, peers=peers, clock=parts.clock, new_id=parts.new_id
+            store=parts.store, peers=peers, labels=labels, clock=parts.clock, new_id=parts.new_id
         ),
         neighbours=NeighboursService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         planning=planning,
@@ -254,6 +261,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         schedules=SchedulesService(
             store=parts.store,
             jobs=jobs,
+            labels=labels,
             procedures=parts.procedures,
             clock=parts.clock,
             new_id=parts.new_id,
@@ -262,7 +270,7 @@ def join(parts: Parts, settings: Settings) -> Services:
         windows=WindowsService(store=parts.store, clock=parts.clock, new_id=parts.new_id),
         audit=AuditService(parts.store),
         keys=keys,
-        callers=Callers(keys.authenticate, settings.token_issuers, parts.key_sets),
+        callers=Callers(keys.authenticate, labels.reached, settings.token_issuers, parts.key_sets),
         images=parts.images,
         store=parts.store,
         request_digest=parts.vault.request_digest,

@@ -16,6 +16,7 @@ from app.domain.cluster import Cluster
 from app.domain.observation import View
 from app.domain.terms import Label, Policy
 from app.services.conditions import Expected, remember, replay, tag
+from app.services.labels import LimitingLabels
 from app.services.peers import PeersService
 from app.services.ports import NewId, Store, Transaction
 from app.services.problems import Problem, invalid, not_found
@@ -29,6 +30,7 @@ class ClustersService:
 
     store: Store
     peers: PeersService
+    labels: LimitingLabels
     clock: Clock
     new_id: NewId
 
@@ -41,9 +43,10 @@ class ClustersService:
         labels: Sequence[Label] = (),
         policy: Policy | None = None,
     ) -> Outcome[RegisteredCluster]:
-        """Declare a cluster by its FQDN. Raises Problem `name-taken`, `invalid-request`.
+        """Declare a cluster by its FQDN.
 
-        Without a pre-shared key, one is made at random when the first job needs it.
+        Without a pre-shared key, one is made at random when the first job needs it. Raises Problem
+        `name-taken`, `invalid-request`, and `forbidden` where it would be out of reach.
         """
         unique(labels)
         now = self.clock.now()
@@ -51,6 +54,7 @@ class ClustersService:
             found = await replay(tx, once, now, tx.clusters.get)
             if found is not None:
                 return found
+            await self.labels.check_new(tx, labels)
             await of_policy(tx, (policy or Policy()).window_ids)
             cluster = RegisteredCluster(
                 cluster=Cluster(id=self.new_id("cluster"), name=name.rstrip(".").lower()),
@@ -89,7 +93,8 @@ class ClustersService:
         """Change the labels (all of them, unless None) and those fields of the policy.
 
         Touches no appliance and no job: what a job was started under stays with it. Raises Problem
-        `not-found`, `precondition-failed`, `invalid-request`.
+        `not-found`, `precondition-failed`, `invalid-request`, and `forbidden` for labels that
+        callers are limited by.
         """
         unique(labels or ())
         async with self.store.transaction() as tx:
@@ -97,6 +102,8 @@ class ClustersService:
             if found is None:
                 raise not_found("cluster", cluster_id)
             expected.check(tag(cluster_id, found.version))
+            if labels is not None:
+                await self.labels.check_change(tx, found.labels, labels)
             await of_policy(tx, policy.get("window_ids", ()))
             return await tx.clusters.describe(
                 cluster_id,

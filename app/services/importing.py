@@ -18,9 +18,9 @@ from app.domain.cluster import Cluster
 from app.domain.finding import Finding, Severity
 from app.domain.observation import Observation, View
 from app.domain.terms import Label, Policy
-from app.security.acting import now_acting
 from app.services.clusters import pre_shared_key, unique
 from app.services.conditions import remember, replay
+from app.services.labels import LimitingLabels
 from app.services.peers import PeersService
 from app.services.ports import NewId, Store, Transaction
 from app.services.problems import Item, Problem, not_found
@@ -59,6 +59,7 @@ class ImportService:
 
     store: Store
     peers: PeersService
+    labels: LimitingLabels
     clock: Clock
     new_id: NewId
 
@@ -78,8 +79,8 @@ class ImportService:
                 raise not_found("peer", peer_id)
             known = None if peer.cluster_id is None else await tx.clusters.get(peer.cluster_id)
             everybody = {entry.peer.address: entry for entry in await tx.peers.all()}
-        if known is None:
-            _refuse_limited()
+            if known is None:
+                await self.labels.check_new(tx, asked.labels)
         seen = await self.peers.observe(peer_id)
         _refuse([*adoption.is_clustered(seen, peer.peer), *_at_its_address(seen, peer)], peer_id)
         if known is not None:
@@ -260,12 +261,6 @@ def _taken(member: RegisteredPeer) -> Item:
         peer_id=member.peer.id,
         evidence={"cluster_id": member.cluster_id or ""},
     )
-
-
-def _refuse_limited() -> None:
-    act = now_acting()
-    if act is not None and act.principal.clusters is not None:
-        raise Problem("forbidden", "the key is limited to clusters that are registered")
 
 
 def _refuse(findings: Sequence[Finding], peer_id: str) -> None:

@@ -94,7 +94,7 @@ class KeysService:
             items: list[ApiKey] = []
             while True:
                 found = await tx.keys.page(after, limit)
-                items += [key for key in found.items if by.covers(key.limits)]
+                items += [key for key in found.items if by.limits.cover(key.limits)]
                 after = found.next
                 if len(items) > limit:
                     return Page(tuple(items[:limit]), items[limit - 1].id)
@@ -206,7 +206,7 @@ class KeysService:
     @staticmethod
     async def _found(tx: Transaction, key_id: str, by: Principal, *, lock: bool = False) -> ApiKey:
         key = await tx.keys.get(key_id, lock=lock)
-        if key is None or not by.covers(key.limits):
+        if key is None or not by.limits.cover(key.limits):
             raise not_found("key", key_id)
         return key
 
@@ -224,10 +224,10 @@ class KeysService:
 
 
 def _refuse_more(by: Principal, limits: Limits) -> None:
-    if not by.covers(limits):
+    if not by.limits.cover(limits):
         raise Problem(
             "forbidden",
-            "a key cannot give more than it has: scopes, clusters, networks or time",
+            "a key cannot give more than it has: scopes, clusters, labels, networks or time",
         )
 
 

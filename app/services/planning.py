@@ -21,6 +21,7 @@ from app.domain.procedure import Situation
 from app.observability.spans import traced
 from app.procedures.base import Procedure
 from app.procedures.drafting import drafted
+from app.security.acting import now_acting
 from app.security.keys import Principal
 from app.services.conditions import remember, replay
 from app.services.peers import PeersService
@@ -32,6 +33,11 @@ from app.services.surroundings import Surroundings
 
 SIDE_BY_SIDE = 16
 """How many peers are asked at the same time."""
+_REGISTER = "register the peer with POST /v1/peers"
+_WITHIN_REACH = (
+    "name members of clusters within this key's reach, or peers in no cluster that this key has "
+    "registered itself with POST /v1/peers (scope clusters:write)"
+)
 OTHERS_LIMIT = 15.0
 """Seconds for a registered peer that the plan does not touch: asked because the guide asks about
 other Expressways (NEW-O-01), and a dead one among them must not hold up every plan."""
@@ -199,7 +205,7 @@ class PlanningService:
                 code="peer-unknown",
                 detail="there is no peer with this id",
                 pointer=_pointer_to(peer_id, parameters),
-                remedy="register the peer with POST /v1/peers",
+                remedy=_REGISTER if _sees_every_peer() else _WITHIN_REACH,
             )
             for peer_id in dict.fromkeys(named)
             if peer_id not in known
@@ -214,6 +220,11 @@ class PlanningService:
             return None if stored is None else stored.plan
 
         return load
+
+
+def _sees_every_peer() -> bool:
+    act = now_acting()
+    return act is None or act.principal.limits.every_cluster
 
 
 def _pointer_to(value: str, parameters: Any) -> str | None:

@@ -7,7 +7,7 @@ None; what a constraint forbids is raised as a Problem.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -89,6 +89,13 @@ class Clusters(Protocol):
         self, after: str | None, limit: int, labels: Sequence[Label] = ()
     ) -> Page[RegisteredCluster]:
         """Clusters that have all of these labels."""
+        ...
+
+    async def labelled(self, labels: Iterable[Label]) -> frozenset[str]:
+        """Ids of the clusters that have all of these labels now.
+
+        Also of those that were deleted, because their jobs stay readable.
+        """
         ...
 
     async def describe(

@@ -28,6 +28,7 @@ from app.security.acting import Act, acting
 from app.security.keys import Principal, Scope
 from app.services.conditions import Expected, remember, replay, tag
 from app.services.jobs import JobsService, StartRequest
+from app.services.labels import LimitingLabels
 from app.services.plan_document import to_json
 from app.services.ports import NewId, Store, Transaction
 from app.services.problems import Problem, invalid, not_found
@@ -63,6 +64,7 @@ class SchedulesService:
 
     store: Store
     jobs: JobsService
+    labels: LimitingLabels
     procedures: Mapping[str, Procedure]
     clock: Clock
     new_id: NewId
@@ -98,7 +100,7 @@ class SchedulesService:
             grace=said.grace,
             change=said.change,
             owner_id=by.id,
-            scopes=tuple(sorted(scope.value for scope in by.scopes)),
+            scopes=tuple(sorted(scope.value for scope in by.limits.scopes)),
             clusters=None if by.clusters is None else tuple(sorted(by.clusters)),
             state=ScheduleState.ACTIVE,
             version=1,
@@ -242,8 +244,12 @@ class SchedulesService:
         present = key.principal
         if not present.may(Scope.JOBS_RUN):
             raise Problem("forbidden", "the key that made the schedule may run jobs no longer")
-        held = frozenset(Scope(scope) for scope in due.scopes)
-        return replace(present, scopes=held, clusters=_narrower(due.clusters, present.clusters))
+        limits = replace(
+            present.limits,
+            scopes=frozenset(Scope(scope) for scope in due.scopes),
+            clusters=_narrower(due.clusters, present.limits.clusters),
+        )
+        return await self.labels.reached(replace(present, limits=limits))
 
     def _parameters(self, due: Schedule) -> Any:
         procedure = self.procedures.get(due.procedure)

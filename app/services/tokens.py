@@ -30,6 +30,8 @@ from app.services.problems import Problem
 Fetch = Callable[[Issuer], Awaitable[bytes]]
 """The issuer's JWK set as it is published. Raises KeySetUnusable."""
 Authenticate = Callable[[str, str], Awaitable[Principal]]
+Reached = Callable[[Principal], Awaitable[Principal]]
+"""The caller with the clusters that have the labels of their limits now."""
 
 log = structlog.get_logger(__name__)
 
@@ -87,12 +89,21 @@ class KeySet:
 class Callers:
     """Recognises callers by API key or, where issuers are set, by their tokens."""
 
-    def __init__(self, by_key: Authenticate, issuers: Iterable[Issuer], fetch: Fetch) -> None:
+    def __init__(
+        self, by_key: Authenticate, reached: Reached, issuers: Iterable[Issuer], fetch: Fetch
+    ) -> None:
         self._by_key = by_key
+        self._reached = reached
         self._sets = {issuer.issuer: KeySet(issuer, fetch) for issuer in issuers}
 
     async def authenticate(self, presented: str, address: str) -> Principal:
-        """Who that is. Raises Problem `unauthenticated`, `token-keys-unavailable`."""
+        """Who that is and what they reach now.
+
+        Raises Problem `unauthenticated`, `token-keys-unavailable`.
+        """
+        return await self._reached(await self._recognised(presented, address))
+
+    async def _recognised(self, presented: str, address: str) -> Principal:
         if not self._sets or not looks_like_a_token(presented):
             return await self._by_key(presented, address)
         try:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.domain.terms import Label
 from app.security.acting import note
 from app.security.keys import ApiKey, Limits, OlderSecret, Scope
 from app.services.records import Page
@@ -137,6 +138,7 @@ def _limits_columns(limits: Limits) -> dict[str, Any]:
     return {
         "scopes": sorted(scope.value for scope in limits.scopes),
         "clusters": None if limits.clusters is None else sorted(limits.clusters),
+        "labels": {label.name: label.value for label in limits.labels} or None,
         "networks": [str(network) for network in limits.networks],
     }
 
@@ -153,6 +155,7 @@ def _key(row: ApiKeyRow) -> ApiKey:
         limits=Limits(
             scopes=frozenset(Scope(scope) for scope in row.scopes),
             clusters=None if row.clusters is None else frozenset(row.clusters),
+            labels=frozenset(Label(*item) for item in (row.labels or {}).items()),
             networks=tuple(ip_network(network) for network in row.networks),
             expires_at=row.expires_at,
         ),

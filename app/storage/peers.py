@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,8 @@ from sqlmodel import col
 
 from app.domain.cluster import Cluster
 from app.domain.peer import Peer
-from app.domain.terms import Label, Policy
-from app.security.acting import note
+from app.domain.terms import Label, Policy, in_order
+from app.security.acting import note, reach_also
 from app.services.plan_document import to_json
 from app.services.problems import Problem
 from app.services.records import (
@@ -118,9 +119,12 @@ class ClusterRows:
         self._reach = reach
 
     async def add(self, cluster: RegisteredCluster) -> None:
-        """Insert without members. Raises Problem `name-taken`, `forbidden`."""
-        if self._reach.limited:
-            raise Problem("forbidden", "the key is limited to clusters that exist")
+        """Insert without members. Raises Problem `name-taken`, `forbidden`.
+
+        The services say more clearly, and before, what a limited key may declare.
+        """
+        if not self._reach.declares(cluster.labels):
+            raise Problem("forbidden", "a cluster as this one would be out of the key's own reach")
         self._session.add(
             ClusterRow(
                 id=cluster.cluster.id,
@@ -134,6 +138,10 @@ class ClusterRows:
         )
         note(cluster_id=cluster.cluster.id)
         await flushed(self._session)
+        if self._reach.clusters is not None:
+            within = self._reach.clusters | {cluster.cluster.id}
+            self._reach = replace(self._reach, clusters=within)
+            reach_also(cluster.cluster.id)
 
     async def get(self, cluster_id: str, *, lock: bool = False) -> RegisteredCluster | None:
         """One cluster with its members."""
@@ -160,6 +168,14 @@ class ClusterRows:
         rows = (await self._session.scalars(query)).all()
         items = tuple(await self._read(rows[:limit]))
         return Page(items, items[-1].cluster.id if len(rows) > limit else None)
+
+    async def labelled(self, labels: Iterable[Label]) -> frozenset[str]:
+        """See Clusters."""
+        wanted = to_json(in_order(labels))
+        query = select(ClusterRow.id).where(  # type: ignore[call-overload]  # SQLModel types columns as their values
+            type_coerce(ClusterRow.labels, JSONB).contains(wanted)
+        )
+        return frozenset(await self._session.scalars(query))
 
     async def describe(
         self, cluster_id: str, labels: Sequence[Label], policy: Policy

@@ -15,7 +15,9 @@ from sqlalchemy import ColumnElement, Text, and_, cast, column, func, or_, selec
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
+from app.domain.terms import Label, in_order
 from app.security.acting import now_acting
+from app.services.plan_document import to_json
 from app.storage.tables import ClusterMemberRow, ClusterRow, CredentialRow, PeerRow
 
 _JOB = table("job", column("id"), column("cluster_id"))
@@ -24,10 +26,15 @@ _JOB_PEER = table("job_peer", column("job_id"), column("peer_id"))
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`clusters` None: everything. `holder`: who registers what is registered now."""
+    """`clusters` None: everything. `holder`: who registers what is registered now.
+
+    `named` and `labels` are the limits themselves, of which `clusters` is what they come to now.
+    """
 
     holder: str = ""
     clusters: frozenset[str] | None = None
+    named: frozenset[str] | None = None
+    labels: frozenset[Label] = frozenset()
 
     @property
     def limited(self) -> bool:
@@ -42,18 +49,30 @@ class Reach:
         """Rows that belong to a cluster within reach; the argument is their column."""
         return true() if self.clusters is None else cluster_id.in_(sorted(self.clusters))
 
-    def all_of(self, cluster_ids: Sequence[str]) -> bool:
-        """Whether what names these clusters, none standing for all, is within reach."""
-        return self.clusters is None or (
-            bool(cluster_ids) and self.clusters.issuperset(cluster_ids)
+    def declares(self, labels: Sequence[Label]) -> bool:
+        """Whether a new cluster with these labels is within reach, whatever its id will be."""
+        return self.named is None and self.labels.issubset(labels)
+
+    def tells_of(self, cluster_ids: Sequence[str], labels: Sequence[Label]) -> bool:
+        """Whether these clusters (none: all), where they have all these labels, are within reach.
+
+        Also when labels change: what holds now is not asked.
+        """
+        return self.labels.issubset(labels) and (
+            self.named is None or (bool(cluster_ids) and self.named.issuperset(cluster_ids))
         )
 
-    def all_in(self, cluster_ids: Any) -> ColumnElement[bool]:
-        """The same of rows; the argument is their column, an array of text."""
-        if self.clusters is None:
-            return true()
-        within = cast(sorted(self.clusters), ARRAY(Text))
-        return and_(func.cardinality(cluster_ids) > 0, cluster_ids.contained_by(within))
+    def told_of(self, cluster_ids: Any, labels: Any) -> ColumnElement[bool]:
+        """The same of rows; the arguments are their columns, an array of text and JSON."""
+        conditions: list[ColumnElement[bool]] = [true()]
+        if self.labels:
+            conditions.append(labels.contains(to_json(in_order(self.labels))))
+        if self.named is not None:
+            within = cast(sorted(self.named), ARRAY(Text))
+            conditions.append(
+                and_(func.cardinality(cluster_ids) > 0, cluster_ids.contained_by(within))
+            )
+        return and_(*conditions)
 
     def peer(self) -> ColumnElement[bool]:
         """Peers within reach.
@@ -106,4 +125,5 @@ def reach_of_the_caller() -> Reach:
     act = now_acting()
     if act is None:
         return EVERYTHING
-    return Reach(act.principal.id, act.principal.clusters)
+    limits = act.principal.limits
+    return Reach(act.principal.id, act.principal.clusters, limits.clusters, limits.labels)

@@ -6,13 +6,25 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, LargeBinary, Text, delete, func, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    DateTime,
+    LargeBinary,
+    Text,
+    delete,
+    func,
+    select,
+    text,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from app.domain.terms import Label
+from app.domain.terms import Label, in_words
 from app.services.plan_document import to_json
 from app.services.problems import Problem
 from app.services.records import Page
@@ -91,15 +103,13 @@ class SubscriptionRows:
 
     async def get(self, subscription_id: str, *, lock: bool = False) -> Subscription | None:
         """See Subscriptions."""
-        query = select(WebhookRow).where(
-            col(WebhookRow.id) == subscription_id, self._reach.all_in(col(WebhookRow.cluster_ids))
-        )
+        query = select(WebhookRow).where(col(WebhookRow.id) == subscription_id, self._within())
         row = (await self._session.scalars(query.with_for_update() if lock else query)).first()
         return None if row is None else (await self._whole([row]))[0]
 
     async def page(self, after: str | None, limit: int) -> Page[Subscription]:
         """See Subscriptions."""
-        query = select(WebhookRow).where(self._reach.all_in(col(WebhookRow.cluster_ids)))
+        query = select(WebhookRow).where(self._within())
         query = query.order_by(col(WebhookRow.id)).limit(limit + 1)
         if after is not None:
             query = query.where(col(WebhookRow.id) > after)
@@ -135,8 +145,18 @@ class SubscriptionRows:
         await self._session.execute(delete(WebhookRow).where(col(WebhookRow.id) == subscription_id))
 
     def _refuse_beyond(self, subscription: Subscription) -> None:
-        if not self._reach.all_of(subscription.cluster_ids):
-            raise Problem("forbidden", "the key is limited to clusters: name some of those only")
+        if self._reach.tells_of(subscription.cluster_ids, subscription.labels):
+            return
+        wrong = []
+        if self._reach.labels:
+            wrong.append(f"labels: the webhook has {in_words(self._reach.labels)} among its own")
+        if self._reach.named is not None:
+            wrong.append("clusters: name some of those only")
+        raise Problem("forbidden", f"the key is limited to {', and to '.join(wrong)}")
+
+    def _within(self) -> ColumnElement[bool]:
+        labels = type_coerce(WebhookRow.labels, JSONB)
+        return self._reach.told_of(col(WebhookRow.cluster_ids), labels)
 
     async def _write_secrets(self, subscription: Subscription) -> None:
         for secret in subscription.secrets:

@@ -44,3 +44,31 @@ async def test_a_job_keeps_the_backups_it_took_and_gives_them_back(open_house: O
             content = (await story.client.get(path)).content
             assert len(content) == backup["size"]
             assert content[:2] == b"\x1f\x8b"  # gzip
+
+
+async def test_a_team_with_a_key_limited_by_labels_makes_its_cluster_by_itself(
+    open_house: OpenHouse,
+):
+    """From the password to the second member; another team sees nothing of it."""
+    async with open_house({}) as house:
+        admin = house.story.client
+        team, other = (
+            {"labels": [{"name": "team", "value": name}], "scopes": ["admin"], "name": name}
+            for name in ("voice", "video")
+        )
+        keys = [(await admin.post("/v1/keys", json=body)).json()["key"] for body in (team, other)]
+        admin.headers["Authorization"] = f"Bearer {keys[0]}"
+        story = house.story
+        password = await story.credential(REHEARSAL_PASSWORD)
+        peers = [
+            await story.peer(e.name, e.address, mock_endpoint(e.address, password))
+            for e in list(house.fleet)[:2]
+        ]
+        body = {"name": CLUSTER, "labels": team["labels"]}
+        cluster_id = (await story.post("/v1/clusters", body))["id"]
+        await story.build(cluster_id, peers)
+        await story.assert_cluster(cluster_id, CLUSTER, ADDRESSES[:2])
+        admin.headers["Authorization"] = f"Bearer {keys[1]}"
+        for kind in ("clusters", "peers", "credentials", "jobs"):
+            assert (await story.get(f"/v1/{kind}"))["items"] == []
+        assert house.witness.violations == []

@@ -65,6 +65,19 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path, database_url):
     assert "chmod 600" in ended.stderr
 
 
+def test_a_key_limited_by_labels_is_made_and_shown_on_the_machine(tmp_path, database_url):
+    def keys(*arguments):
+        return clusterway(tmp_path, "keys", *arguments, CLUSTERWAY_DATABASE_URL=database_url)
+
+    made = keys("create", "voice", "--label", "team=voice", "--label", "site=berlin")
+    assert made.returncode == 0, made.stderr
+    assert "site=berlin, team=voice" in keys("list").stdout
+    for wrong in (("team",), ("=x",), ("team=a\nb",), ("team=a", "team=b")):
+        refused = keys("create", "x", *(part for one in wrong for part in ("--label", one)))
+        assert refused.returncode == 2, wrong
+        assert "Traceback" not in refused.stderr
+
+
 def test_who_is_locked_out_gets_back_in_on_the_machine_itself(tmp_path, database_url):
     def keys(*arguments):
         return clusterway(tmp_path, "keys", *arguments, CLUSTERWAY_DATABASE_URL=database_url)

@@ -22,7 +22,6 @@ from app.api.dependencies import (
 from app.api.marks import created
 from app.api.problems import responses
 from app.api.v1.schemas.clusters import (
-    LABEL_NAME,
     ClusterCreate,
     ClusterList,
     ClusterObservation,
@@ -35,7 +34,7 @@ from app.api.v1.schemas.clusters import (
 )
 from app.api.v1.schemas.importing import ClusterImport, ClusterImported, cluster_imported
 from app.api.v1.schemas.words import ClusterId
-from app.domain.terms import Label
+from app.domain.terms import LABEL_NAME, Label
 from app.services.conditions import tag
 
 LabelFilter = Annotated[

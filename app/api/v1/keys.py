@@ -115,7 +115,7 @@ async def update(
     services: ServicesOf,
     if_match: IfMatch,
 ) -> KeyRead:
-    """What is absent stays; null in `clusters` or `expires_at` takes that limit away.
+    """What is absent stays; null in `clusters`, `labels` or `expires_at` takes that limit away.
 
     Holds from the next request of the key.
     """

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from app.security.acting import Act, acting
-from app.security.keys import Principal
+from app.security.keys import Limits, Principal, Scope
 from app.services.together import Together
 from transports.mock.virtual_time import run
 
@@ -72,7 +72,7 @@ def test_an_answer_stays_among_those_who_reach_as_far():
         rows, together = Rows(), Together()
 
         async def asked_by(clusters: frozenset[str] | None) -> int:
-            who = Principal("key-1", "key", frozenset({"jobs:read"}), clusters)
+            who = Principal("key-1", "key", Limits(frozenset({Scope.JOBS_READ}), clusters))
             with acting(Act(who)):
                 return await together.ask("events", rows.read)
 

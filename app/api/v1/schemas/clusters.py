@@ -20,7 +20,7 @@ from app.api.v1.schemas.words import (
     Told,
 )
 from app.domain.observation import NotObserved, Observation, View
-from app.domain.terms import MOST_APPROVERS, Label, Policy
+from app.domain.terms import LABEL_NAME, LONGEST_LABEL_VALUE, MOST_APPROVERS, Label, Policy
 from app.services.records import RegisteredCluster
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -29,7 +29,6 @@ Fqdn = Annotated[
 ]
 
 
-LABEL_NAME = r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?"
 LABEL_EXAMPLE: JsonDict = {"name": "site", "value": "berlin"}
 
 
@@ -39,7 +38,7 @@ class LabelAsked(Asked):
     name: Annotated[str, StringConstraints(max_length=63, pattern=rf"^{LABEL_NAME}$")] = Field(
         description="Unique on the cluster.", examples=["site"]
     )
-    value: Annotated[str, StringConstraints(max_length=200, pattern=LINE)] = Field(
+    value: Annotated[str, StringConstraints(max_length=LONGEST_LABEL_VALUE, pattern=LINE)] = Field(
         description="Its value; may be empty.", examples=["berlin"]
     )
 

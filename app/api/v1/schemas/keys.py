@@ -7,8 +7,11 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, ConfigDict, Field, IPvAnyNetwork, JsonValue
 
+from app.api.v1.schemas.clusters import LABEL_EXAMPLE, LabelAsked, LabelRead, asked_labels
 from app.api.v1.schemas.words import CLUSTER, TIME, Asked, Id, Line, NextCursor, Told
+from app.domain.terms import Label, in_order
 from app.security.keys import ApiKey, Limits, Scope
+from app.services.clusters import unique
 from app.services.keys import KeyChange, MadeKey
 
 KEY = "key-06f3k2m8q1v5x7z9b2d4f6h8j0"
@@ -18,6 +21,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "name": "ServiceNow production",
     "scopes": ["clusters:read", "jobs:read", "jobs:run"],
     "clusters": [CLUSTER],
+    "labels": [LABEL_EXAMPLE],
     "networks": ["192.0.2.0/24"],
     "expires_at": "2027-03-01T00:00:00Z",
     "created_at": TIME,
@@ -29,6 +33,7 @@ _EXAMPLE: dict[str, JsonValue] = {
 
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
 Clusters = Annotated[list[Id], Field(min_length=1, max_length=500)]
+Labels = Annotated[list[LabelAsked], Field(min_length=1, max_length=32)]
 Networks = Annotated[list[IPvAnyNetwork], Field(max_length=50)]
 
 
@@ -41,7 +46,7 @@ class KeyCreate(Asked):
                 {
                     "name": "ServiceNow production",
                     "scopes": ["clusters:read", "jobs:read", "jobs:run"],
-                    "clusters": [CLUSTER],
+                    "labels": [LABEL_EXAMPLE],
                     "networks": ["192.0.2.0/24"],
                     "expires_at": "2027-03-01T00:00:00Z",
                 }
@@ -58,6 +63,12 @@ class KeyCreate(Asked):
         description="The only clusters it sees and touches; null: every cluster.",
         examples=[[CLUSTER]],
     )
+    labels: Labels | None = Field(
+        default=None,
+        description="It sees and touches only clusters that have all of these labels at that "
+        "moment; null: whatever their labels.",
+        examples=[[LABEL_EXAMPLE]],
+    )
     networks: Networks = Field(
         default_factory=list,
         description="Networks it may be used from, in CIDR form; empty: from everywhere.",
@@ -72,13 +83,14 @@ class KeyCreate(Asked):
         return Limits(
             scopes=frozenset(self.scopes),
             clusters=None if self.clusters is None else frozenset(self.clusters),
+            labels=_labels(self.labels),
             networks=tuple(self.networks),
             expires_at=self.expires_at,
         )
 
 
 class KeyPatch(Asked):
-    """What to change; what is absent stays. For `clusters` and `expires_at` null is no limit."""
+    """What to change. Null is no limit, where it may stand; what is absent stays."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"scopes": ["clusters:read"], "clusters": [CLUSTER]}]}
@@ -92,6 +104,12 @@ class KeyPatch(Asked):
         default=None,
         description="The only clusters it sees and touches; null: every cluster.",
         examples=[[CLUSTER]],
+    )
+    labels: Labels | None = Field(
+        default=None,
+        description="It sees and touches only clusters that have all of these labels at that "
+        "moment; null: whatever their labels.",
+        examples=[[LABEL_EXAMPLE]],
     )
     networks: Networks | None = Field(
         default=None,
@@ -115,6 +133,7 @@ class KeyPatch(Asked):
             limits=Limits(
                 scopes=now.scopes if self.scopes is None else frozenset(self.scopes),
                 clusters=clusters,
+                labels=_labels(self.labels) if "labels" in said else now.labels,
                 networks=now.networks if self.networks is None else tuple(self.networks),
                 expires_at=self.expires_at if "expires_at" in said else now.expires_at,
             ),
@@ -150,6 +169,10 @@ class KeyRead(Told):
     name: str = Field(description="Its name.")
     scopes: list[Scope] = Field(description="What it may do.")
     clusters: list[str] | None = Field(description="The only clusters it reaches; null: all.")
+    labels: list[LabelRead] | None = Field(
+        description="The only labels it reaches clusters by: those that have all of these now; "
+        "null: whatever they have."
+    )
     networks: list[str] = Field(description="Networks it may be used from; empty: all.")
     expires_at: datetime | None = Field(description="Until when it is good; null: until revoked.")
     created_at: datetime = Field(description="When it was made.")
@@ -181,6 +204,12 @@ class KeyList(Told):
     next_cursor: NextCursor = None
 
 
+def _labels(asked: list[LabelAsked] | None) -> frozenset[Label]:
+    labels = asked_labels(asked or [])
+    unique(labels)
+    return frozenset(labels)
+
+
 def key_read(key: ApiKey) -> KeyRead:
     """What a reader may see."""
     return KeyRead(**_shown(key))
@@ -199,6 +228,7 @@ def _shown(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "scopes": sorted(limits.scopes),
         "clusters": None if limits.clusters is None else sorted(limits.clusters),
+        "labels": [LabelRead.model_validate(label) for label in in_order(limits.labels)] or None,
         "networks": [str(network) for network in limits.networks],
         "expires_at": limits.expires_at,
         "created_at": key.created_at,
