@@ -15,8 +15,8 @@ JOBS ?= 2000
 SEEDS ?= 1 2 3
 EXAMPLES ?= 20
 
-.PHONY: help procedures demo test run fleet simulate simulate-plants chaos bench-engine check format \
-	lint types imports findings openapi openapi-lint openapi-baseline clients fuzz docs unit contract \
+.PHONY: help procedures demo test run fleet simulate simulate-plants chaos bench bench-short \
+	bench-engine check format lint types imports findings openapi openapi-lint openapi-baseline clients fuzz docs unit contract \
 	dockerfile lock clean
 
 help: ## Show these commands
@@ -26,7 +26,7 @@ help: ## Show these commands
 demo: $(VENV)/.runtime ## Build a three-peer cluster on a simulated fleet; SPEED=1 shows real time
 	@$(BIN)/clusterway demo --speed $(SPEED)
 
-test: check openapi-lint unit clients dockerfile ## Set up and check everything, as CI does
+test: check openapi-lint unit clients bench-short dockerfile ## Set up and check everything, as CI does
 
 run: $(VENV)/.runtime ## Start the service: private PostgreSQL, API and worker
 	@$(BIN)/clusterway serve
@@ -42,6 +42,12 @@ simulate-plants: $(VENV)/.dev ## Plant one bug after the other and show that the
 
 chaos: $(VENV)/.dev ## Kill, stop and cut off real workers on a real PostgreSQL while 100 jobs run
 	@$(BIN)/python -m tests.chaos
+
+bench: $(VENV)/.bench ## Measure us beside our peers and limits, print ratios: NAMES="dns ssh-fleet"
+	@$(BIN)/python -m bench $(NAMES)
+
+bench-short: $(VENV)/.bench ## Prove that every benchmark works, with little of everything
+	@$(BIN)/python -m bench --short $(NAMES)
 
 bench-engine: $(VENV)/.dev ## Jobs at once in one worker against a bare loop, same rows: JOBS=2000
 	@$(BIN)/python -m bench.engine --jobs $(JOBS)
@@ -90,6 +96,7 @@ openapi: $(VENV)/.dev ## Rebuild openapi/ from the code
 docs: $(VENV)/.dev ## Rebuild the generated pages of docs/
 	@$(BIN)/python -m app.cli.pages
 	@$(BIN)/clusterway guide coverage --write
+	@$(BIN)/python -m bench.page
 
 dockerfile: $(VENV)/.dev ## Lint the Dockerfile and run its steps without a Docker engine
 	@$(BIN)/hadolint Dockerfile && sh tools/dockerfile-steps
@@ -120,4 +127,12 @@ $(VENV)/.clients: $(VENV)/.dev requirements/clients.txt tests/clients/package-lo
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "setting up the development tools (once)"
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# What we are measured beside; the service runs without any of it.
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	@echo "setting up the peers of the benchmarks (once)"
+	@$(BIN)/python -m venv $(VENV)/bench
+	@$(VENV)/bench/bin/python -m pip --disable-pip-version-check --quiet \
+		install --require-hashes -r requirements/bench.txt
 	@touch $@

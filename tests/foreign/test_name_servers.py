@@ -6,31 +6,22 @@ server that comes with the development tools everywhere.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.dns.lookup import NameServers
 from app.dns.naptr import dialable, enum_name, in_order
-from app.domain.dns import Answer, Lookup, Question
-from tests.unit.dns.judging import SERVER, judge
+from app.domain.dns import Answer
+from tests.support.authoritative import PLACES, SERVER, authoritative, knotd, look_up, nsd
+from tests.unit.dns.judging import judge
 from tests.unit.dns.zones import COMPANY, EXAMPLE, HOSTS, NAPTR
 
-SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-PLACES = {name: shutil.which(name, path=SBIN) for name in ("nsd", "knotd")}
 ZONES = ("company.com", "example.com", "mydyndns.org", "enum.lookup.com", "2.0.192.in-addr.arpa",
          "8.b.d.0.1.0.0.2.ip6.arpa")  # fmt: skip
 MANY = "".join(f"_many._tcp.company.com. 60 IN SRV 1 1 {n} expe1.company.com.\n" for n in range(60))
 """An answer that fits in no datagram of the usual size."""
 ALIAS = "alias.company.com. 60 IN CNAME expe1.company.com.\n"
-LIMIT = 20.0
 
 pytestmark = [
     pytest.mark.sockets,
@@ -53,60 +44,15 @@ def master_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def nsd(folder: Path, port: int, files: dict[str, Path]) -> list[str]:
-    zones = "".join(f"zone:\n  name: {z}\n  zonefile: {path}\n" for z, path in files.items())
-    (folder / "nsd.conf").write_text(
-        f'server:\n  ip-address: 127.0.0.1@{port}\n  ip-address: ::1@{port}\n  username: ""\n'
-        f'  pidfile: ""\n  database: ""\n  chroot: ""\n  zonesdir: "{folder}"\n'
-        f'  zonelistfile: "{folder}/zones.list"\n  xfrdfile: "{folder}/xfrd.state"\n'
-        f'  xfrdir: "{folder}"\nremote-control:\n  control-enable: no\n{zones}'
-    )
-    return [str(PLACES["nsd"]), "-d", "-c", str(folder / "nsd.conf")]
-
-
-def knotd(folder: Path, port: int, files: dict[str, Path]) -> list[str]:
-    zones = "".join(f"  - domain: {z}\n    file: {path}\n" for z, path in files.items())
-    (folder / "knot.conf").write_text(
-        f'server:\n  rundir: {folder}\n  listen: [127.0.0.1@{port}, "::1@{port}"]\n'
-        f"database:\n  storage: {folder}\nzone:\n{zones}"
-    )
-    return [str(PLACES["knotd"]), "-c", str(folder / "knot.conf")]
-
-
 @pytest.fixture(scope="module", params=[nsd, knotd])
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a running server on 127.0.0.1 and ::1."""
-    build: Callable[..., Sequence[str]] = request.param
+    build = request.param
     if PLACES[build.__name__] is None:
         pytest.skip(f"{build.__name__} is not installed")
     folder = tmp_path_factory.mktemp(build.__name__)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number = free.getsockname()[1]
-    command = build(folder, number, master_files(folder / "zones"))
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        wait_for(number, server, folder / "log")
+    with authoritative(build, folder, master_files(folder / "zones")) as number:
         yield number
-    finally:
-        server.terminate()
-        server.wait(LIMIT)
-
-
-def wait_for(number: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + LIMIT
-    while look_up(number, "company.com", "SOA", timeout=0.2).answer is Answer.NO_ANSWER:
-        assert server.poll() is None, log.read_text()
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.05)
-
-
-def look_up(
-    number: int, name: str, kind: str, *, host: str = "127.0.0.1", timeout: float = 5.0
-) -> Lookup:
-    servers = NameServers(instead={SERVER: f"{host}:{number}"}, timeout=timeout, tries=2)
-    (found,) = asyncio.run(servers.ask({SERVER: [Question.of(name, kind)]}))
-    return found
 
 
 def test_the_guides_cluster_is_judged_good(port: int) -> None:
