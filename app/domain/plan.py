@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import json
 from collections.abc import Mapping
@@ -78,6 +79,16 @@ class Impact:
     refusing: float = 0.0
     """Appliance seconds in which it takes no new calls, those away included."""
     demanded: Demanded = Demanded()
+
+
+class PlanState(enum.StrEnum):
+    """Whether a job can be made of a plan now; what changed at the peers is seen at its start."""
+
+    READY = "ready"
+    BLOCKED = "blocked"
+    """A finding forbids starting."""
+    EXPIRED = "expired"
+    """Too old, whatever its findings."""
 
 
 @dataclass(frozen=True, slots=True)

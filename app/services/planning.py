@@ -28,7 +28,15 @@ from app.services.peers import PeersService
 from app.services.plan_document import facts, to_json
 from app.services.ports import Appliances, Images, NewId, Store
 from app.services.problems import Item, Problem, not_found
-from app.services.records import Once, Outcome, RegisteredCluster, StoredPlan
+from app.services.records import (
+    Once,
+    Outcome,
+    Page,
+    PlanEntry,
+    PlanFilter,
+    RegisteredCluster,
+    StoredPlan,
+)
 from app.services.surroundings import Surroundings
 
 SIDE_BY_SIDE = 16
@@ -102,6 +110,11 @@ class PlanningService:
         if stored is None:
             raise not_found("plan", plan_id)
         return stored.plan
+
+    async def page(self, wanted: PlanFilter, before: str | None, limit: int) -> Page[PlanEntry]:
+        """Some plans without their steps, newest first."""
+        async with self.store.transaction() as tx:
+            return await tx.plans.page(wanted, self.clock.now(), before, limit)
 
     @traced("plan")
     async def draft(

@@ -25,6 +25,8 @@ from app.services.records import (
     Credential,
     Once,
     Page,
+    PlanEntry,
+    PlanFilter,
     RegisteredCluster,
     RegisteredNeighbour,
     RegisteredPeer,
@@ -121,6 +123,11 @@ class Plans(Protocol):
     async def add(self, plan: StoredPlan) -> None: ...
     async def get(self, plan_id: str) -> StoredPlan | None: ...
     async def latest(self, cluster_id: str, procedure: str, digest: str) -> StoredPlan | None: ...
+    async def page(
+        self, wanted: PlanFilter, now: datetime, before: str | None, limit: int
+    ) -> Page[PlanEntry]:
+        """Some plans, newest first, behind an id; their states as they are `now`."""
+        ...
 
 
 class ApiKeys(Protocol):

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from app.domain.cluster import Cluster
 from app.domain.neighbour import Neighbour
 from app.domain.peer import Peer
-from app.domain.plan import Plan
+from app.domain.plan import Plan, PlanState
 from app.domain.terms import Label, Policy
 from app.domain.window import Window
 
@@ -140,6 +140,29 @@ class StoredPlan:
 
     plan: Plan
     observations: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """A plan as a list shows it, without its steps."""
+
+    id: str
+    cluster_id: str
+    procedure: str
+    digest: str
+    state: PlanState
+    created_at: datetime
+    expires_at: datetime
+    requested_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFilter:
+    """Which plans; None is any."""
+
+    cluster_id: str | None = None
+    procedure: str | None = None
+    state: PlanState | None = None
 
 
 @dataclass(frozen=True, slots=True)

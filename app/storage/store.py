@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 import psycopg
 from psycopg import AsyncConnection
-from sqlalchemy import select, text
+from sqlalchemy import case, select, text, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
@@ -25,13 +27,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import col
 
-from app.domain.plan import Plan
+from app.domain.finding import Severity
+from app.domain.plan import Plan, PlanState
 from app.engine.ports import JobDesk
 from app.observability import spans
 from app.security.acting import note
 from app.services.plan_document import plan_from_json, to_json
 from app.services.problems import Problem
-from app.services.records import StoredPlan
+from app.services.records import Page, PlanEntry, PlanFilter, StoredPlan
 from app.storage.api_keys import ApiKeyRows
 from app.storage.audit import AuditRows, note_the_change
 from app.storage.constraints import meaning
@@ -56,6 +59,9 @@ _AWAY = (
     psycopg.InterfaceError,
 )
 """No connection, a lost one, a deadlock or a full pool: another attempt may succeed."""
+
+
+_BLOCKER = [{"severity": Severity.BLOCKER.value}]
 
 
 class PlanRows:
@@ -102,6 +108,42 @@ class PlanRows:
         )
         row = (await self._session.scalars(query)).first()
         return None if row is None else _stored(row)
+
+    async def page(
+        self, wanted: PlanFilter, now: datetime, before: str | None, limit: int
+    ) -> Page[PlanEntry]:
+        """See Plans. Ids sort as their times do."""
+        body = type_coerce(PlanRow.body, JSONB)
+        state = case(
+            (col(PlanRow.expires_at) <= now, PlanState.EXPIRED.value),
+            (body["findings"].contains(_BLOCKER), PlanState.BLOCKED.value),
+            else_=PlanState.READY.value,
+        )
+        query = select(
+            col(PlanRow.id),
+            col(PlanRow.cluster_id),
+            col(PlanRow.procedure),
+            col(PlanRow.digest),
+            state,
+            col(PlanRow.created_at),
+            col(PlanRow.expires_at),
+            body["requested_by"].astext,
+        ).where(self._reach.cluster(col(PlanRow.cluster_id)))
+        if wanted.cluster_id is not None:
+            query = query.where(col(PlanRow.cluster_id) == wanted.cluster_id)
+        if wanted.procedure is not None:
+            query = query.where(col(PlanRow.procedure) == wanted.procedure)
+        if wanted.state is not None:
+            query = query.where(state == wanted.state.value)
+        if before is not None:
+            query = query.where(col(PlanRow.id) < before)
+        query = query.order_by(col(PlanRow.id).desc()).limit(limit + 1)
+        rows = (await self._session.execute(query)).all()
+        items = tuple(
+            PlanEntry(row[0], row[1], row[2], row[3], PlanState(row[4]), *row[5:])
+            for row in rows[:limit]
+        )
+        return Page(items, items[-1].id if len(rows) > limit else None)
 
 
 @dataclass(frozen=True)

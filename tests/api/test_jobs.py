@@ -375,6 +375,15 @@ async def test_a_result_is_202_until_the_job_ends(world: World, cluster: Any, pe
     before = await world.client.get(url)
     assert before.status_code == 202
     assert int(before.headers["retry-after"]) > 0
+    # Documented, docs/clients.md says so, and generated clients read it.
+    told = before.json()
+    assert (told["job_id"], told["finished_at"], told["succeeded"]) == (job["id"], None, False)
+    assert (told["steps_done"], told["steps_total"]) == (0, 3)
+    assert "has not ended: queued" in told["close_notes"]
+    described = world.app.openapi()["paths"]["/v1/jobs/{job_id}/result"]["get"]["responses"]
+    for status in ("200", "202"):
+        schema = described[status]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/JobResult"}
     await world.client.post(f"/v1/jobs/{job['id']}/cancel")
     after = await world.client.get(url)
     assert after.status_code == 200

@@ -148,6 +148,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "verifyBackup",
         "deleteBackup",
         "listJobs",
+        "listPlans",
         "listKeys",
         "listNeighbours",
         "listPeers",

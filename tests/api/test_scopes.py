@@ -60,6 +60,7 @@ SCOPES = {
         "listImages",
         "listNeighbours",
         "listPeers",
+        "listPlans",
         "listProcedures",
         "lookUpNumber",
         "observeCluster",

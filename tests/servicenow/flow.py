@@ -148,7 +148,8 @@ class Flow:
                 "reason": f"Approval record of {number}",
             },
         )
-        assert answer.is_success, told
+        if not answer.is_success:
+            raise PermissionError(told["code"])
         return str(job["id"])
 
     async def wait(self, job_id: str, seconds: float) -> tuple[Any, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.servicenow.conftest import CLUSTER, Desk, OpenDesk
+from tests.servicenow.conftest import CLUSTER, DECIDES, RUNS, Desk, OpenDesk
 from tests.servicenow.flow import RetryPolicy
 from tests.servicenow.instance import ASSESS, AUTHORIZE, IMPLEMENT, NEW, REVIEW, serving
 from tests.servicenow.scripts import node
@@ -105,7 +106,34 @@ async def test_a_change_is_planned_approved_carried_out_reported_and_proved(
         assert len(desk.instance.messages) == 1
 
 
-async def test_neither_an_unapproved_change_nor_the_key_that_starts_begins_anything(
+async def test_the_key_that_starts_a_job_does_not_hand_over_its_approval(
+    open_desk: OpenDesk,
+) -> None:
+    """Four eyes hold for a key with both scopes; the two of the kit have one each."""
+    async with open_desk(TWO) as desk:
+        body = {"name": "both", "scopes": [*RUNS, *DECIDES], "clusters": [desk.flow.cluster]}
+        text = (await desk.house.story.post("/v1/keys", body))["key"]
+        runs = desk.flow.runs
+        both = replace(runs, alias=replace(runs.alias, key=text))
+        desk.flow.runs = desk.flow.decides = both
+        await people(desk)
+        await desk.flow.plan()
+        await people(desk)
+        with pytest.raises(PermissionError, match="four-eyes"):
+            await desk.flow.start()
+        (job,) = await jobs(desk)
+        assert (job["state"], job["waiting"]["reason"]) == ("waiting", "approval")
+        # With the kit's first key the door is shut one step earlier.
+        said = {"plan_digest": job["plan_digest"], "by": "A. Operator", "reason": "me again"}
+        for key, code in ((both, "four-eyes"), (runs, "forbidden")):
+            answer, told = await key.call("approveApproval", {"approval_id": job["id"]}, said)
+            assert (answer.is_success, told["code"]) == (False, code)
+        (job,) = await jobs(desk)
+        assert (job["state"], job["waiting"]["reason"]) == ("waiting", "approval")
+        assert all(not device.backups for device in desk.house.fleet)
+
+
+async def test_neither_an_unapproved_change_nor_one_out_of_its_time_begins_anything(
     open_desk: OpenDesk,
 ) -> None:
     async with open_desk(TWO) as desk:

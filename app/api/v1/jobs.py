@@ -114,14 +114,17 @@ async def get(
     operation_id="getJobResult",
     summary="Read a job's result",
     responses={
-        202: {"description": "The job has not ended; ask again after Retry-After seconds."},
+        202: {
+            "model": JobResult,
+            "description": "The job has not ended: as far as it is. Ask again after Retry-After.",
+        },
         **responses("not-found"),
     },
 )
 async def result(
     *, response: Response, job_id: JobId, _caller: JobsReader, services: ServicesOf
 ) -> JobResult:
-    """202 with Retry-After until the job ends, then 200."""
+    """202 with Retry-After and how far it is until the job ends, then 200 with its result."""
     job = await services.jobs.get(job_id)
     if not job.state.ended:
         response.status_code = 202

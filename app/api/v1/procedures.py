@@ -12,13 +12,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api import links
-from app.api.dependencies import ClustersReader, JobsRunner, MaybeOnce, RequiredOnce, ServicesOf
+from app.api.dependencies import (
+    ClustersReader,
+    Cursor,
+    JobsRunner,
+    Limit,
+    MaybeOnce,
+    RequiredOnce,
+    ServicesOf,
+    from_cursor,
+    to_cursor,
+)
 from app.api.marks import come_back, created
 from app.api.problems import responses
 from app.api.v1.schemas.forecasts import ForecastRead, forecast_read
 from app.api.v1.schemas.job_reading import job_read
 from app.api.v1.schemas.jobs import JobRead
-from app.api.v1.schemas.plans import PlanRead, plan_read
+from app.api.v1.schemas.plans import PlanList, PlanRead, PlanSummary, plan_read
 from app.api.v1.schemas.schedules import ScheduleRead, schedule_read
 from app.api.v1.schemas.starting import (
     Bodies,
@@ -29,9 +39,11 @@ from app.api.v1.schemas.starting import (
     procedure_read,
 )
 from app.api.v1.schemas.words import IDENTIFIER, ClusterId, PlanId
+from app.domain.plan import PlanState
 from app.procedures.base import Procedure
 from app.services.conditions import tag
 from app.services.problems import invalid, not_found
+from app.services.records import PlanFilter
 from app.services.schedules import NewSchedule
 
 Queue = Annotated[
@@ -105,6 +117,42 @@ def _add_catalogue(made: APIRouter, catalogue: Mapping[str, Bodies]) -> None:
         operation_id="getPlanForecast",
         summary="See when a job of a plan would run",
         responses=responses("not-found"),
+    )
+
+    async def list_plans(
+        *,
+        request: Request,
+        response: Response,
+        _caller: ClustersReader,
+        services: ServicesOf,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        cluster_id: Annotated[
+            str | None, Query(pattern=IDENTIFIER, description="Only plans of this cluster.")
+        ] = None,
+        procedure: Annotated[
+            str | None, Query(pattern=IDENTIFIER, description="Only plans of this procedure.")
+        ] = None,
+        state: Annotated[
+            PlanState | None, Query(description="Only plans that are in this state now.")
+        ] = None,
+    ) -> PlanList:
+        """Plans, newest first, without their steps; those no job was made of go after a while."""
+        wanted = PlanFilter(cluster_id, procedure, state)
+        page = await services.planning.page(wanted, from_cursor(cursor), limit)
+        following = to_cursor(page.next)
+        links.announce_next(request, response, following)
+        return PlanList(
+            items=[PlanSummary.model_validate(item) for item in page.items], next_cursor=following
+        )
+
+    made.add_api_route(
+        "/v1/plans",
+        list_plans,
+        tags=["plans"],
+        operation_id="listPlans",
+        summary="List plans",
+        responses=responses("invalid-cursor"),
     )
     made.add_api_route(
         "/v1/plans/{plan_id}",

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from app.api.v1.schemas.words import CLUSTER, PEER, PLAN, TIME, Told
+from app.api.v1.schemas.words import CLUSTER, PEER, PLAN, TIME, NextCursor, Told
 from app.domain.finding import Finding
-from app.domain.plan import Demanded, Impact, Plan, PlannedStep, Stage
+from app.domain.plan import Demanded, Impact, Plan, PlannedStep, PlanState, Stage
 from app.procedures.safe_points import safe_points
 from app.services import change_texts
 
@@ -184,6 +184,46 @@ class PlanRead(Told):
     created_at: datetime = Field(description="When it was made.")
     expires_at: datetime = Field(description="Until when it can be started.")
     requested_by: str = Field(description="The key that asked for it.")
+
+
+class PlanSummary(Told):
+    """A plan without its steps."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": PLAN,
+                    "cluster_id": CLUSTER,
+                    "procedure": "add-peer",
+                    "digest": DIGEST,
+                    "state": "ready",
+                    "created_at": TIME,
+                    "expires_at": TIME,
+                    "requested_by": "key-1",
+                }
+            ]
+        }
+    )
+
+    id: str = Field(description="The plan.")
+    cluster_id: str = Field(description="The cluster.")
+    procedure: str = Field(description="The procedure.")
+    digest: str = Field(description="Stands for this promise; send it as plan_digest.")
+    state: PlanState = Field(
+        description="`ready`, `blocked` (a finding forbids starting) or `expired`. What has "
+        "changed at the peers since shows at the start only."
+    )
+    created_at: datetime = Field(description="When it was made.")
+    expires_at: datetime = Field(description="Until when it can be started.")
+    requested_by: str = Field(description="The key that asked for it.")
+
+
+class PlanList(Told):
+    """A page of plans."""
+
+    items: list[PlanSummary] = Field(description="Newest first.")
+    next_cursor: NextCursor = None
 
 
 def plan_read(plan: Plan) -> PlanRead:
