@@ -213,6 +213,7 @@ def _show(desk: Desk, job: dict[str, Any]) -> None:
             ("procedure", job["procedure"]),
             ("state", job["state"]),
             ("waits", f"{waiting['note']} (step {waiting['step']})" if waiting else ""),
+            ("since", when(waiting["since"]) if waiting else ""),
             ("failed", failure["message"] if failure else ""),
             ("remedy", failure["remedy"] if failure else ""),
             ("change", (job["change"] or {}).get("number")),

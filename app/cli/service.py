@@ -17,10 +17,12 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 
 from app.cli.http_server import KEEP_ALIVE_SECONDS, LARGEST_HEAD, PunctualProtocol
+from app.engine.errors import EngineError
 from app.main import Service, database, open_service
 from app.observability import logs
 from app.security.redaction import Redactor
 from app.security.vault import VaultError
+from app.services.problems import Problem
 from app.settings import Settings
 from app.storage.database import migrate
 from app.storage.embedded_user import EmbeddedPostgresError
@@ -203,6 +205,10 @@ def said_plainly() -> Iterator[None]:
     except ValidationError as error:
         wrong = (f"CLUSTERWAY_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         said = "; ".join(wrong)
+    except EngineError as error:
+        said = str(error)
+    except Problem as problem:
+        said = problem.detail
     except (SqlOperationalError, OperationalError) as error:
         cause = str(getattr(error, "orig", error)).splitlines()[0]
         said = f"the database of CLUSTERWAY_DATABASE_URL cannot be used: {cause}"

@@ -131,7 +131,7 @@ class MemoryJournal:
         changed = replace(
             transitions.with_step(job, step),
             state=job.state if job.state is JobState.CANCELLING else state,
-            wait=wait,
+            wait=transitions.lasting(job.wait, wait, self._clock.now()),
         )
         return (await self._apply(Change(changed, tuple(events)))).flags
 

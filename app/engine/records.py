@@ -52,6 +52,9 @@ class Wait:
     reason: WaitReason
     note: str = ""
     step: str = ""
+    since: datetime | None = field(default=None, compare=False)
+    """Since when it waits for this at this step, whoever had the job meanwhile. A journal sets it
+    where a runner, which knows of tries in between, does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,13 @@ class StepRun:
         self._look_garbled = False
         self._declined = False
         self._act_garbled: Garbled | None = None
+        waited = going.wait
+        same = waited is not None and (waited.reason, waited.step) == (
+            WaitReason.PEER,
+            self._planned.key,
+        )
+        self._silent_since = waited.since if waited is not None and same else None
+        """Since when the peer has not answered, tries to act in between included."""
 
     async def run(self) -> Leave | None:
         """Carry the step to its end: None, or how to leave the job before that."""
@@ -200,6 +207,7 @@ class StepRun:
             raise StepFailed(failures.of_transport(error, self._planned)) from error
         else:
             self._record = replace(self._record, act_returned=True)
+        self._silent_since = None
         return None
 
     async def _finish(self, handler: Handler, look: Look) -> None:
@@ -287,7 +295,10 @@ class StepRun:
             if acted and not self._record.act_returned:
                 raise _Unsettled(self._too_often())
             raise StepFailed(failures.too_late(self._planned, acted=acted, note=self._record.note))
-        if trouble is not None:
+        if trouble is None:
+            self._silent_since = None
+        else:
+            self._silent_since = self._silent_since or self._going.clock.now()
             said = str(trouble) or type(trouble).__name__
             note = said if insisting is None else f"{insisting.message} ({said})"
             self._record = replace(self._record, note=note)
@@ -303,7 +314,7 @@ class StepRun:
         if trouble is not None:
             pause = min(LONGEST_BACK_OFF, max(pause, elapsed / 4))
         pause = min(max(pause, 0.05), limit - elapsed)
-        wait = Wait(WaitReason.PEER, self._record.note, self._planned.key)
+        wait = Wait(WaitReason.PEER, self._record.note, self._planned.key, self._silent_since)
         real = pause / going.clock.pace
         if real > going.pacing.inline:
             leave = Leave(JobState.WAITING, wait=wait, wake_in=real, flags=going.flags)

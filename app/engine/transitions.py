@@ -138,7 +138,8 @@ def going_on(
     job = _given_way(job)
     timed = job.holds or kept.wait.reason is WaitReason.APPROVAL
     wake_at = kept.wake_at if timed else None
-    changed = replace(job, state=JobState.WAITING, wait=kept.wait, wake_at=wake_at)
+    wait = lasting(job.wait, kept.wait, now)
+    changed = replace(job, state=JobState.WAITING, wait=wait, wake_at=wake_at)
     if not _same_wait(job.wait, kept.wait):
         events = (*events, _waiting(kept.wait, kept.wake_at))
     return Change(changed, events, wake=wake_at is not None)
@@ -178,8 +179,7 @@ def claimed(job: JobRecord, owner: str, now: datetime) -> Change:
     """
     if not job.holds or clearance(job, now) is not None:
         return going_on(job, now)
-    polling = job.wait is not None and job.wait.reason is WaitReason.PEER
-    starts = job.state is JobState.QUEUED or (job.state is JobState.WAITING and not polling)
+    starts = job.state in {JobState.QUEUED, JobState.WAITING} and not _polling(job)
     changed = replace(
         job,
         owner=owner,
@@ -211,11 +211,10 @@ def left(job: JobRecord, leave: Leave, now: datetime) -> Change:
     )
     state = JobState.CANCELLING if job.cancel_requested else leave.state
     if leave.state is JobState.QUEUED:
-        changed = replace(job, state=state, wait=None, wake_at=now)
-        queued = NewEvent(JOB_QUEUED, {"why": leave.why})
-        events = (*leave.events, queued) if state is JobState.QUEUED else leave.events
-        return Change(changed, events, wake=True)
-    wait = leave.wait
+        handed_on = _handed_on(job, now, leave.why)
+        told = () if job.cancel_requested else handed_on.events
+        return replace(handed_on, events=(*leave.events, *told))
+    wait = lasting(job.wait, leave.wait, now)
     wake_at = None if leave.wake_in is None else now + timedelta(seconds=leave.wake_in)
     if asked_since or _attested_meanwhile(job, wait):
         wake_at = now
@@ -256,10 +255,29 @@ def _ended(job: JobRecord, leave: Leave, now: datetime) -> Change:
 
 def reclaimed(job: JobRecord, now: datetime, why: str = "worker-lost") -> Change:
     """The job of a worker that is gone: fenced off by a new epoch, and queued again."""
-    state = JobState.CANCELLING if job.cancel_requested else JobState.QUEUED
-    changed = replace(job, owner=None, epoch=job.epoch + 1, state=state, wait=None, wake_at=now)
-    event = JOB_QUEUED if state is JobState.QUEUED else JOB_CANCELLING
-    return Change(changed, (NewEvent(event, {"why": why}),), wake=True)
+    return _handed_on(replace(job, owner=None, epoch=job.epoch + 1), now, why)
+
+
+def _handed_on(job: JobRecord, now: datetime, why: str) -> Change:
+    """A job that a worker had and the next may have at once.
+
+    One that waited for a silent peer waits on: that its worker changed does not make the peer
+    answer, and since when it is silent stays to be seen.
+    """
+    if job.cancel_requested:
+        state, event, wait = JobState.CANCELLING, NewEvent(JOB_CANCELLING, {"why": why}), None
+    elif _polling(job) and job.wait is not None:
+        waiting = waiting_event(job.wait)
+        state, event = JobState.WAITING, replace(waiting, data={**waiting.data, "why": why})
+        wait = job.wait
+    else:
+        state, event, wait = JobState.QUEUED, NewEvent(JOB_QUEUED, {"why": why}), None
+    return Change(replace(job, state=state, wait=wait, wake_at=now), (event,), wake=True)
+
+
+def _polling(job: JobRecord) -> bool:
+    waits = job.state is JobState.WAITING and job.wait is not None
+    return waits and job.wait is not None and job.wait.reason is WaitReason.PEER
 
 
 def taken_over(job: JobRecord, owner: str, now: datetime) -> Change:
@@ -364,6 +382,14 @@ def _demand(job: JobRecord, action: str) -> None:
     legal = legal_actions(job)
     if action not in legal:
         raise IllegalTransition(job.id, job.state, action, legal)
+
+
+def lasting(old: Wait | None, new: Wait | None, now: datetime) -> Wait | None:
+    """What a job waits for from `now` on; since when, where it waited for the same before."""
+    if new is None:
+        return None
+    before = old.since if old is not None and _same_wait(old, new) else None
+    return replace(new, since=new.since or before or now)
 
 
 def _same_wait(old: Wait | None, new: Wait) -> bool:

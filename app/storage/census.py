@@ -25,12 +25,8 @@ with jobs as (
     select procedure, state, count(*) as count from job group by 1, 2
 ), waiting as (
     select wait_reason as reason, count(*) as count,
-        max({_SECONDS.format("coalesce(since.at, job.created_at)")}) as longest
-    from job left join lateral (
-        select max(at) as at from job_event
-        where job_event.job_id = job.id and type = 'job.waiting'
-    ) as since on true
-    where state = 'waiting' and wait_reason is not null group by 1
+        max({_SECONDS.format("coalesce(wait_since, created_at)")}) as longest
+    from job where state = 'waiting' and wait_reason is not null group by 1
 ), due as (
     select count(*) as count, coalesce(max({_SECONDS.format("wake_at")}), 0) as longest
     from job where owner is null and wake_at < clock_timestamp()

@@ -46,19 +46,21 @@ select * from approval_decision where job_id = any(%(ids)s) order by job_id, seq
 
 INSERT_JOB = """
 insert into job (id, cluster_id, plan_id, procedure, plan, peers, requested_by, details, terms,
-    state, wait_reason, wait_note, wait_step, wake_at, holds, approval, created_at, last_event_seq)
+    state, wait_reason, wait_note, wait_step, wait_since, wake_at, holds, approval, created_at,
+    last_event_seq)
 values (%(id)s, %(cluster_id)s, %(plan_id)s, %(procedure)s, %(plan)s, %(peers)s, %(requested_by)s,
-    %(details)s, %(terms)s, %(state)s, %(wait_reason)s, %(wait_note)s, %(wait_step)s, %(wake_at)s,
-    %(holds)s, %(approval)s, %(created_at)s, 0)
+    %(details)s, %(terms)s, %(state)s, %(wait_reason)s, %(wait_note)s, %(wait_step)s,
+    %(wait_since)s, %(wake_at)s, %(holds)s, %(approval)s, %(created_at)s, 0)
 """
 INSERT_PEER = "insert into job_peer (job_id, peer_id, holds) values (%s, %s, %s)"
 UPDATE_PEERS = "update job_peer set holds = %(holds)s where job_id = %(id)s"
 UPDATE_JOB = """
 update job set state = %(state)s, wait_reason = %(wait_reason)s, wait_note = %(wait_note)s,
-    wait_step = %(wait_step)s, wake_at = %(wake_at)s, holds = %(holds)s, owner = %(owner)s,
-    epoch = %(epoch)s, cancel_requested = %(cancel_requested)s,
-    pause_requested = %(pause_requested)s, failure = %(failure)s, started_at = %(started_at)s,
-    finished_at = %(finished_at)s, last_event_seq = %(last_event_seq)s, approval = %(approval)s
+    wait_step = %(wait_step)s, wait_since = %(wait_since)s, wake_at = %(wake_at)s,
+    holds = %(holds)s, owner = %(owner)s, epoch = %(epoch)s,
+    cancel_requested = %(cancel_requested)s, pause_requested = %(pause_requested)s,
+    failure = %(failure)s, started_at = %(started_at)s, finished_at = %(finished_at)s,
+    last_event_seq = %(last_event_seq)s, approval = %(approval)s
 where id = %(id)s
 """
 WRITE_STEP = """
@@ -98,7 +100,12 @@ with fenced as (
     update job set
         last_event_seq = last_event_seq + %(count)s,
         state = case when state = 'cancelling' then state else %(job_state)s end,
-        wait_reason = %(wait_reason)s, wait_note = %(wait_note)s, wait_step = %(wait_step)s
+        wait_reason = %(wait_reason)s, wait_note = %(wait_note)s, wait_step = %(wait_step)s,
+        wait_since = case when %(wait_reason)s::text is not null then coalesce(
+            %(wait_since)s::timestamptz,
+            case when wait_reason = %(wait_reason)s and wait_step = %(wait_step)s
+                then wait_since end,
+            clock_timestamp()) end
     where id = %(job_id)s and owner = %(owner)s and epoch = %(epoch)s
     returning last_event_seq, cancel_requested, pause_requested
 ), stepped as (
@@ -171,8 +178,13 @@ def decision_values(job_id: str, decision: Decision) -> dict[str, Any]:
 def wait_values(wait: Wait | None) -> dict[str, Any]:
     """What a job waits for, as columns."""
     if wait is None:
-        return {"wait_reason": None, "wait_note": "", "wait_step": ""}
-    return {"wait_reason": wait.reason.value, "wait_note": wait.note, "wait_step": wait.step}
+        return {"wait_reason": None, "wait_note": "", "wait_step": "", "wait_since": None}
+    return {
+        "wait_reason": wait.reason.value,
+        "wait_note": wait.note,
+        "wait_step": wait.step,
+        "wait_since": wait.since,
+    }
 
 
 def step_values(job_id: str, step: StepRecord) -> dict[str, Any]:
@@ -236,8 +248,10 @@ def _read_job(
     attestations: Mapping[str, Attestation],
     decisions: tuple[Decision, ...],
 ) -> JobRecord:
-    reason = row["wait_reason"]
-    wait = Wait(WaitReason(reason), row["wait_note"], row["wait_step"]) if reason else None
+    wait = None
+    if row["wait_reason"]:
+        reason = WaitReason(row["wait_reason"])
+        wait = Wait(reason, row["wait_note"], row["wait_step"], row["wait_since"])
     return JobRecord(
         id=row["id"],
         plan=plan_from_json(row["plan"]),

@@ -312,6 +312,66 @@ class JournalSuite:
         await place.journal.leave(job.lease, Leave(JobState.WAITING, wait=wait, wake_in=0.0))
         assert (await place.types()).count("job.waiting") == 1
 
+    async def test_since_when_a_job_waits_is_kept_until_it_waits_for_something_else(
+        self, place: Place
+    ) -> None:
+        job = await place.create(new_job(step("a")))
+        assert job.wait is None
+        job = await place.claim()
+        silent = Wait(WaitReason.PEER, "no answer", "a")
+        await place.journal.record(job.lease, job.steps[0], (), silent)
+        first = (await place.journal.load("job-1")).wait
+        assert first is not None
+        assert first.since is not None
+        assert first.since >= job.created_at
+        later = Wait(WaitReason.PEER, "still no answer", "a")
+        await place.journal.record(job.lease, job.steps[0], (), later)
+        await place.journal.leave(job.lease, Leave(JobState.WAITING, wait=later, wake_in=0.0))
+        waiting = await place.claim(owner="other")
+        assert waiting.wait is not None
+        assert (waiting.wait.note, waiting.wait.since) == ("still no answer", first.since)
+        await place.journal.record(job_lease := waiting.lease, job.steps[0])
+        assert (await place.journal.load("job-1")).wait is None
+        await asyncio.sleep(0.01)
+        await place.journal.record(job_lease, job.steps[0], (), silent)
+        again = (await place.journal.load("job-1")).wait
+        assert again is not None
+        assert again.since is not None
+        assert again.since > first.since
+
+    @pytest.mark.parametrize("how", ["taken over", "reclaimed", "draining", "cancelled"])
+    async def test_a_job_whose_peer_is_silent_waits_on_whoever_has_it(
+        self, place: Place, how: str
+    ) -> None:
+        await place.create(new_job(step("a")))
+        job = await place.claim()
+        silent = Wait(WaitReason.PEER, "no answer", "a")
+        await place.journal.record(job.lease, job.steps[0], (), silent)
+        before = await place.journal.load("job-1")
+        told = len(await place.events())
+        match how:
+            case "taken over":
+                (after,) = await place.journal.take_over([job.lease], "other")
+            case "reclaimed":
+                after = await place.journal.reclaim("job-1")  # type: ignore[assignment]
+            case "draining":
+                after = await place.journal.leave(job.lease, Leave(JobState.QUEUED, why=how))
+            case _:
+                await place.journal.request_cancel("job-1", by="Ann")
+                after = await place.journal.leave(job.lease, Leave(JobState.QUEUED, why=how))
+                assert (after.state, after.wait) == (JobState.CANCELLING, None)
+                return
+        assert before.wait is not None
+        assert before.wait.since is not None
+        assert after.wait is not None
+        assert after.wait.since == before.wait.since
+        assert (after.state, after.wait) == (JobState.WAITING, before.wait)
+        why = {"taken over": "worker-lost", "reclaimed": "worker-lost"}.get(how, how)
+        (event,) = (await place.events())[told:]
+        assert (event.type, event.data["reason"], event.data["why"]) == ("job.waiting", "peer", why)
+        if how != "taken over":
+            assert (await place.claim(owner="other")).state is JobState.WAITING
+
     async def test_a_gate_opens_with_a_statement_and_only_once(self, place: Place) -> None:
         await place.create(new_job(GATE))
         job = await place.claim()

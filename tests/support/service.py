@@ -72,6 +72,7 @@ class Lab:
     database_url: str | None = None
     processes: list[Process] = field(default_factory=list)
     workers: int = 0
+    speed: float = SPEED
     data: tempfile.TemporaryDirectory[str] = field(
         default_factory=lambda: tempfile.TemporaryDirectory(prefix="cw-lab-")
     )
@@ -86,7 +87,7 @@ class Lab:
         description = self.folder / "fleet.json"
         scenario = self.folder / "scenario.json"
         scenario.write_text(json.dumps(self.scenario), encoding="utf-8")
-        arguments = ["simulate", "--speed", str(SPEED), "--scenario", str(scenario)]
+        arguments = ["simulate", "--speed", str(self.speed), "--scenario", str(scenario)]
         self.fleet = self._start("fleet", [*arguments, "--write", str(description)])
         wait_until(description.exists, "the fleet's description", self.fleet)
         self.expressways: list[dict[str, Any]] = json.loads(
@@ -129,7 +130,7 @@ class Lab:
         url = {"CLUSTERWAY_DATABASE_URL": self.database_url} if self.database_url else {}
         return {
             "CLUSTERWAY_DATA_FOLDER": str(Path(self.data.name) / "data"),
-            "CLUSTERWAY_PACE": str(SPEED),
+            "CLUSTERWAY_PACE": str(self.speed),
             "CLUSTERWAY_WATCH_INTERVAL": self.watch_interval,
             "CLUSTERWAY_ALLOW_LOOPBACK_PEERS": "true",
             **url,

@@ -689,3 +689,39 @@ def test_progress_is_told_at_most_once_a_second() -> None:
         return await bench.types()
 
     assert 5 <= run(story()).count("job.step.progress") <= 11
+
+
+def test_since_when_a_peer_is_silent_is_kept_over_tries_to_act_and_over_workers() -> None:
+    """The look of such a step asks nobody, so every try to act is a try to reach the peer."""
+    bench = Bench()
+    silent = [Unreachable("no route")] * 40
+
+    async def act(context: StepContext) -> None:
+        if silent:
+            raise silent.pop()
+        await bench.peer.act(context)
+
+    async def told() -> JobRecord:
+        await asyncio.sleep(100)
+        return await bench.journal.load("job-1")
+
+    async def story() -> list[JobRecord]:
+        await bench.journal.create(new_job(step("a", "set", limit=10**6)))
+        serving = asyncio.create_task(bench.wakeups.until_idle())
+        seen = [await told(), await told()]
+        lost = await bench.journal.load("job-1")
+        if lost.owner is not None:
+            await bench.journal.reclaim("job-1")
+        seen += [await told(), await told()]
+        await serving
+        return [*seen, await bench.journal.load("job-1")]
+
+    bench = Bench(bench.peer, handlers={"set": Handler("set", bench.peer.look, act)})
+    *waiting, ended = run(story())
+    waits = {
+        (job.state, job.wait and job.wait.reason, job.wait and job.wait.since) for job in waiting
+    }
+    assert len(waits) == 1, waits
+    assert {job.wait.reason for job in waiting if job.wait} == {WaitReason.PEER}
+    assert ended.state is JobState.SUCCEEDED
+    assert ended.wait is None

@@ -101,7 +101,11 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
     waiting: WaitingRead | None = None
     if job.wait is not None and job.state is JobState.WAITING:
         waiting = WaitingRead(
-            reason=job.wait.reason, note=job.wait.note, step=job.wait.step, until=job.wake_at
+            reason=job.wait.reason,
+            note=job.wait.note,
+            step=job.wait.step,
+            since=job.wait.since,
+            until=job.wake_at,
         )
     details: Mapping[str, Any] = job.details
     over = sum(step.state in _OVER for step in job.steps)

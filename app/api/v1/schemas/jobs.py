@@ -71,6 +71,10 @@ class WaitingRead(Told):
     reason: WaitReason = Field(description="The kind of wait.", examples=["attestation"])
     note: str = Field(description="In one line.", examples=["waits for firewall-open"])
     step: str = Field(description="The step that waits.", examples=["attest-firewall"])
+    since: datetime | None = Field(
+        description="Since when it waits for this at this step. A restart of the service, or of "
+        "the worker that has the job, does not change it."
+    )
     until: datetime | None = Field(description="When it looks again; null: when somebody acts.")
 
 
