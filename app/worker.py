@@ -1,8 +1,8 @@
 """A worker: carries out jobs with the sessions, registry and backups of an open service.
 
 Beside them, it looks at the clusters whose turn it is (app.services.watching), carries out the
-schedules that are due (app.services.schedules) and sends the webhooks that are due
-(app.webhooks.dispatcher).
+schedules that are due (app.services.schedules), carries bulk jobs on (app.services.bulk_work) and
+sends the webhooks that are due (app.webhooks.dispatcher).
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ async def work(service: Service, drain: asyncio.Event) -> None:
         asyncio.create_task(service.dispatcher.run(), name="webhooks"),
         asyncio.create_task(service.services.retention.run(), name="retention"),
         asyncio.create_task(service.services.schedules.run(), name="schedules"),
+        asyncio.create_task(service.services.bulk_work.run(), name="bulk jobs"),
     }
     try:
         await service.engine.work(

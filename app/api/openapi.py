@@ -44,6 +44,7 @@ TAGS: tuple[dict[str, Any], ...] = (
     {"name": "procedures", "description": "The catalogue of changes."},
     {"name": "plans", "description": "What a job would do, before anything is touched."},
     {"name": "jobs", "description": "Plans being carried out."},
+    {"name": "bulk-jobs", "description": "The same change on many clusters, in waves."},
     {"name": "approvals", "description": "Jobs that people have to agree to."},
     {"name": "events", "description": "Everything that happens in a job, numbered."},
     {"name": "evidence", "description": "What proves afterwards what a job did."},

@@ -281,4 +281,5 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda p: tuple(filter(None, (*p.out_of_service_peer_ids, p.new_primary_peer_id))),
     draft=draft,
+    in_bulk=("enter_pre_shared_key", "ntp_servers"),
 )

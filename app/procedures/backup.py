@@ -67,4 +67,5 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda p: p.peer_ids,
     draft=draft,
+    in_bulk=(),
 )

@@ -233,3 +233,7 @@ class Procedure:
     """The ids of the peers the parameters name; they are observed beside the cluster's members."""
     draft: Callable[[Any, Situation], Draft]
     """Parameters and situation to stages and findings; pure, touches nothing."""
+    in_bulk: tuple[str, ...] | None = None
+    """The parameters that mean the same for every cluster, where the procedure is offered for many
+    clusters at once; the others keep their defaults then. None: it is not offered so, because it
+    needs to be told something of one cluster, or is one decision for each."""

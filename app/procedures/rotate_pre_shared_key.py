@@ -155,4 +155,5 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda _: (),
     draft=draft,
+    in_bulk=("use_registered_key", "call_drain_seconds", "disconnect_remaining_calls"),
 )

@@ -89,4 +89,5 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda _: (),
     draft=draft,
+    in_bulk=(),
 )

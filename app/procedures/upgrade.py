@@ -260,4 +260,11 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda _: (),
     draft=draft,
+    in_bulk=(
+        "to_version",
+        "image",
+        "image_sha256",
+        "call_drain_seconds",
+        "disconnect_remaining_calls",
+    ),
 )

@@ -16,6 +16,8 @@ from app.security.vault import Vault
 from app.services.approvals import ApprovalsService
 from app.services.audit import AuditService
 from app.services.backups import BackupShelf, BackupsService
+from app.services.bulk_jobs import BulkJobsService
+from app.services.bulk_work import BulkWork
 from app.services.checks import ChecksService
 from app.services.clusters import ClustersService
 from app.services.conditions import KEPT
@@ -79,6 +81,8 @@ class Services:
     webhooks: WebhooksService
     windows: WindowsService
     schedules: SchedulesService
+    bulk_jobs: BulkJobsService
+    bulk_work: BulkWork
     forecasts: ForecastsService
     keys: KeysService
     callers: Callers
@@ -259,6 +263,22 @@ def join(parts: Parts, settings: Settings) -> Services:
             check_ca_bundle=parts.check_ca_bundle,
         ),
         schedules=SchedulesService(
+            store=parts.store,
+            jobs=jobs,
+            labels=labels,
+            procedures=parts.procedures,
+            clock=parts.clock,
+            new_id=parts.new_id,
+        ),
+        bulk_jobs=BulkJobsService(
+            store=parts.store,
+            procedures=parts.procedures,
+            feed=parts.feed,
+            clock=parts.clock,
+            new_id=parts.new_id,
+            approval_lifetime=settings.approval_lifetime,
+        ),
+        bulk_work=BulkWork(
             store=parts.store,
             jobs=jobs,
             labels=labels,

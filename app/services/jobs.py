@@ -47,6 +47,10 @@ __all__ = [
 ]
 
 
+Also = Callable[[Transaction, JobRecord], Awaitable[None]]
+"""Written with a job, in the transaction that makes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """What a caller says beside the procedure's parameters when it starts a job."""
@@ -60,6 +64,8 @@ class StartRequest:
     terms: TermsAsked = field(default_factory=TermsAsked)
     rerun_of: str = ""
     """The job that this one runs again."""
+    bulk_job_id: str = ""
+    """The bulk job that this one is part of."""
 
     @property
     def change_number(self) -> str:
@@ -104,9 +110,11 @@ class JobsService:
         *,
         by: Principal,
         once: Once | None,
+        also: Also | None = None,
     ) -> Outcome[JobRecord]:
         """Start a job: of the plan with that digest, or of one made now.
 
+        `also` writes more in the transaction that makes the job; where it raises there is no job.
         Raises Problem `plan-mismatch`, `plan-expired`, `plan-drifted`, `plan-blocked`,
         `cluster-busy`, `peer-busy`, `change-required`. The appliances are observed again in any
         case, with no transaction open.
@@ -160,6 +168,8 @@ class JobsService:
             with answered():
                 record = await tx.jobs.create(job, queue=request.queue)
             await remember(tx, once, job.id, self.clock.now())
+            if also is not None:
+                await also(tx, record)
         log.info("job created", job_id=record.id, procedure=slug)
         return Outcome(record)
 
@@ -427,4 +437,6 @@ def _details(request: StartRequest) -> dict[str, Any]:
         details["correlation"] = dict(request.correlation)
     if request.rerun_of:
         details["rerun_of"] = request.rerun_of
+    if request.bulk_job_id:
+        details["bulk_job_id"] = request.bulk_job_id
     return details

@@ -20,6 +20,7 @@ from app.engine.ports import JobDesk
 from app.security.keys import ApiKey
 from app.security.trail import Deed, Written
 from app.services.audit_records import Broken, Sought
+from app.services.bulk_records import BulkJobs
 from app.services.records import (
     Backup,
     Credential,
@@ -98,6 +99,10 @@ class Clusters(Protocol):
 
         Also of those that were deleted, because their jobs stay readable.
         """
+        ...
+
+    async def some(self, cluster_ids: Sequence[str]) -> Sequence[RegisteredCluster]:
+        """Those of these clusters that are there."""
         ...
 
     async def describe(
@@ -256,6 +261,8 @@ class Transaction(Protocol):
     def windows(self) -> Windows: ...
     @property
     def schedules(self) -> Schedules: ...
+    @property
+    def bulk_jobs(self) -> BulkJobs: ...
     @property
     def plans(self) -> Plans: ...
     @property

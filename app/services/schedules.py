@@ -9,12 +9,10 @@ not ended: both are written down like those that were started.
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,15 +23,17 @@ from app.domain.window import WindowRefused
 from app.engine.errors import NoSuchJob
 from app.procedures.base import Procedure
 from app.security.acting import Act, acting
-from app.security.keys import Principal, Scope
+from app.security.keys import Principal
 from app.services.conditions import Expected, remember, replay, tag
 from app.services.jobs import JobsService, StartRequest
 from app.services.labels import LimitingLabels
+from app.services.mandates import kept_parameters, owner_now
 from app.services.plan_document import to_json
 from app.services.ports import NewId, Store, Transaction
 from app.services.problems import Problem, invalid, not_found
 from app.services.records import Once, Outcome, Page
 from app.services.schedule_records import RunOutcome, Schedule, ScheduleRun, ScheduleState
+from app.services.turns import in_turns
 
 log = logging.getLogger(__name__)
 
@@ -166,17 +166,13 @@ class SchedulesService:
     async def run(self) -> None:
         """Carry out schedules as they fall due, until cancelled."""
         owner = self.new_id("scheduler")
-        places = asyncio.Semaphore(SIDE_BY_SIDE)
-        async with asyncio.TaskGroup() as runs:
-            while True:
-                await places.acquire()
-                due = await self._guarded_take(owner)
-                if due is None:
-                    places.release()
-                    await asyncio.sleep(POLL_SECONDS)
-                else:
-                    task = runs.create_task(self._guarded(owner, due), name=f"schedule {due.id}")
-                    task.add_done_callback(lambda _: places.release())
+        await in_turns(
+            lambda: self._take(owner),
+            lambda due: self._carried_out(owner, due),
+            kind="schedule",
+            side_by_side=SIDE_BY_SIDE,
+            poll_seconds=POLL_SECONDS,
+        )
 
     async def run_once(self, owner: str) -> bool:
         """Carry out one occurrence; False where none is due."""
@@ -224,50 +220,21 @@ class SchedulesService:
         return ScheduleRun(due.id, at, RunOutcome.STARTED, now, job_id=job_id)
 
     async def _start(self, due: Schedule, at: datetime) -> str:
-        by = await self._owner(due)
+        by = await owner_now(
+            self.labels, due.owner_id, due.scopes, due.clusters, self.clock.now(),
+            asked_for="the schedule",
+        )  # fmt: skip
         request = StartRequest(change=due.change, queue=True)
-        parameters = self._parameters(due)
+        procedure = self.procedures.get(due.procedure)
+        if procedure is None:
+            raise not_found("procedure", due.procedure)
+        parameters = kept_parameters(procedure, due.parameters)
         # The owner reaches no further from here than in a request of its own.
         with acting(Act(by, request_id=due.id, action="schedule", changing=True)):
             made = await self.jobs.start(
                 due.cluster_id, due.procedure, parameters, request, by=by, once=_once(due, at)
             )
         return made.value.id
-
-    async def _owner(self, due: Schedule) -> Principal:
-        """Who the job is started for. Raises Problem `forbidden` where the key is gone."""
-        async with self.store.transaction() as tx:
-            key = await tx.keys.get(due.owner_id)
-        now = self.clock.now()
-        if key is None or not _good(key.limits.expires_at, now):
-            raise Problem("forbidden", "the key that made the schedule was revoked or has expired")
-        present = key.principal
-        if not present.may(Scope.JOBS_RUN):
-            raise Problem("forbidden", "the key that made the schedule may run jobs no longer")
-        limits = replace(
-            present.limits,
-            scopes=frozenset(Scope(scope) for scope in due.scopes),
-            clusters=_narrower(due.clusters, present.limits.clusters),
-        )
-        return await self.labels.reached(replace(present, limits=limits))
-
-    def _parameters(self, due: Schedule) -> Any:
-        procedure = self.procedures.get(due.procedure)
-        if procedure is None:
-            raise not_found("procedure", due.procedure)
-        names = {field.name for field in dataclasses.fields(procedure.parameters)}
-        try:
-            return procedure.parameters(
-                **{
-                    name: tuple(value) if isinstance(value, list) else value
-                    for name, value in due.parameters.items()
-                    if name in names
-                }
-            )
-        except (TypeError, ValueError):
-            raise Problem(
-                "invalid-request", "the procedure has other parameters by now; schedule it anew"
-            ) from None
 
     async def _made_before(self, due: Schedule, at: datetime) -> str | None:
         """The job that this occurrence has made already, by a worker that died behind it."""
@@ -292,36 +259,9 @@ class SchedulesService:
         async with self.store.transaction() as tx:
             return await tx.schedules.take_due(owner, now, now + HOLD)
 
-    async def _guarded_take(self, owner: str) -> Schedule | None:
-        try:
-            return await self._take(owner)
-        except Problem as problem:
-            log.warning("schedules wait: %s", problem.code)
-        except Exception:
-            # As below: jobs go on without schedules.
-            log.exception("schedules wait")
-        return None
-
-    async def _guarded(self, owner: str, due: Schedule) -> None:
-        try:
-            if not await self.carry_out(owner, due):
-                log.warning("schedule %s was not carried out now", due.id)
-        except Problem as problem:
-            log.warning("schedule %s waits: %s", due.id, problem.code)
-        except Exception:
-            # A fault here must not take the jobs of this process down with it.
-            log.exception("schedule %s was not carried out", due.id)
-
-
-def _narrower(then: tuple[str, ...] | None, now: frozenset[str] | None) -> frozenset[str] | None:
-    """The clusters that both reach; None stands for all."""
-    if then is None:
-        return now
-    return frozenset(then) if now is None else now.intersection(then)
-
-
-def _good(expires_at: datetime | None, now: datetime) -> bool:
-    return expires_at is None or now < expires_at
+    async def _carried_out(self, owner: str, due: Schedule) -> None:
+        if not await self.carry_out(owner, due):
+            log.warning("schedule %s was not carried out now", due.id)
 
 
 async def _same(resource_id: str) -> str:

@@ -268,7 +268,7 @@ def _read_job(
         epoch=row["epoch"],
         cancel_requested=row["cancel_requested"],
         pause_requested=row["pause_requested"],
-        failure=_read_failure(row["failure"]),
+        failure=read_failure(row["failure"]),
         attestations=attestations,
         terms=terms_from_json(row["terms"]),
         decisions=decisions,
@@ -293,7 +293,7 @@ def _read_step(row: Row) -> StepRecord:
         acted_at=row["acted_at"],
         act_returned=row["act_returned"],
         finished_at=row["finished_at"],
-        failure=_read_failure(row["failure"]),
+        failure=read_failure(row["failure"]),
         attempts_allowed=row["attempts_allowed"],
     )
 
@@ -320,7 +320,8 @@ def _failure(failure: StepFailure | None) -> Jsonb | None:
     return None if data is None else Jsonb(data)
 
 
-def _read_failure(data: Mapping[str, Any] | None) -> StepFailure | None:
+def read_failure(data: Mapping[str, Any] | None) -> StepFailure | None:
+    """The failure of a job or step out of its JSON."""
     if data is None:
         return None
     return StepFailure(data["code"], data["message"], data["remedy"], tuple(data["requirements"]))

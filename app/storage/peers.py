@@ -177,6 +177,15 @@ class ClusterRows:
         )
         return frozenset(await self._session.scalars(query))
 
+    async def some(self, cluster_ids: Sequence[str]) -> Sequence[RegisteredCluster]:
+        """Those of these clusters that are there, in no order."""
+        query = select(ClusterRow).where(
+            col(ClusterRow.id).in_(cluster_ids),
+            col(ClusterRow.deleted_at).is_(None),
+            self._reach.cluster(col(ClusterRow.id)),
+        )
+        return await self._read((await self._session.scalars(query)).all())
+
     async def describe(
         self, cluster_id: str, labels: Sequence[Label], policy: Policy
     ) -> RegisteredCluster:

@@ -49,6 +49,15 @@ class Reach:
         """Rows that belong to a cluster within reach; the argument is their column."""
         return true() if self.clusters is None else cluster_id.in_(sorted(self.clusters))
 
+    def all_of(self, cluster_ids: Any) -> ColumnElement[bool]:
+        """Rows all of whose clusters are within reach; the argument is their column, an array."""
+        if self.clusters is None:
+            return true()
+        within: ColumnElement[bool] = cluster_ids.contained_by(
+            cast(sorted(self.clusters), ARRAY(Text))
+        )
+        return within
+
     def declares(self, labels: Sequence[Label]) -> bool:
         """Whether a new cluster with these labels is within reach, whatever its id will be."""
         return self.named is None and self.labels.issubset(labels)

@@ -37,6 +37,7 @@ from app.services.problems import Problem
 from app.services.records import Page, PlanEntry, PlanFilter, StoredPlan
 from app.storage.api_keys import ApiKeyRows
 from app.storage.audit import AuditRows, note_the_change
+from app.storage.bulk_jobs import BulkRows
 from app.storage.constraints import meaning
 from app.storage.credentials import CredentialRows, RememberedRows
 from app.storage.neighbours import NeighbourRows
@@ -156,6 +157,7 @@ class UnitOfWork:
     neighbours: NeighbourRows
     windows: WindowRows
     schedules: ScheduleRows
+    bulk_jobs: BulkRows
     plans: PlanRows
     keys: ApiKeyRows
     audit: AuditRows
@@ -194,6 +196,7 @@ class PostgresStore:
                         neighbours=NeighbourRows(session, reach),
                         windows=WindowRows(session, reach),
                         schedules=ScheduleRows(session, reach),
+                        bulk_jobs=BulkRows(session, reach),
                         plans=PlanRows(session, reach),
                         keys=ApiKeyRows(session),
                         audit=AuditRows(session, reach),

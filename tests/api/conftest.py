@@ -82,9 +82,9 @@ async def database_url(shared_database: str) -> str:
     """One database for all tests of the API, emptied before each: cheaper than one each."""
     async with await psycopg.AsyncConnection.connect(plain_url(shared_database)) as connection:
         await connection.execute(
-            "truncate schedule, maintenance_window, webhook, webhook_delivery, evidence_key,"
-            " job_evidence, retention_hold, setting, idempotency, api_key, rejected_credential,"
-            " plan, cluster_member, cluster, peer, credential cascade"
+            "truncate bulk_job, schedule, maintenance_window, webhook, webhook_delivery,"
+            " evidence_key, job_evidence, retention_hold, setting, idempotency, api_key,"
+            " rejected_credential, plan, cluster_member, cluster, peer, credential cascade"
         )
     return shared_database
 

@@ -26,7 +26,16 @@ CATALOGUE = "the same for everybody: it speaks of no cluster"
 REFUSED = "makes something that no limited key may make"
 OWN = "makes something that belongs to the key"
 
+SELECTS = "selects of the clusters in reach; a foreign id is unknown"
+
 WITHOUT_ID = {
+    "bulkAlignClustering": SELECTS,
+    "bulkBackup": SELECTS,
+    "bulkRotatePreSharedKey": SELECTS,
+    "bulkUpdateNeighbours": SELECTS,
+    "bulkUpgrade": SELECTS,
+    "listBulkJobs": LIST,
+    "previewBulkJob": SELECTS,
     "createCluster": "see test_reach_by_label",
     "createCredential": OWN,
     "createKey": "a key cannot give more than it has",
@@ -136,6 +145,13 @@ async def furnish(world: World, kind: str, name: str, number: int) -> dict[str, 
         },
     )
     assert kept.status_code == 201, kept.text
+    selected = {"selector": {"cluster_ids": [cluster["id"]]}}
+    bulk = await world.client.post(
+        "/v1/procedures/backup/bulk-jobs",
+        json=selected,
+        headers={"Idempotency-Key": f"bulk-{name}"},
+    )
+    assert bulk.status_code == 202, bulk.text
     wanted = {"name": f"{name} key", "scopes": ["admin"], **limits(kind, cluster["id"], name)}
     key = (await world.client.post("/v1/keys", json=wanted)).json()
     return {
@@ -145,6 +161,7 @@ async def furnish(world: World, kind: str, name: str, number: int) -> dict[str, 
         "job_id": job.json()["id"],
         "approval_id": job.json()["id"],
         "schedule_id": kept.json()["id"],
+        "bulk_job_id": bulk.json()["id"],
         "webhook_id": webhook.json()["id"],
         "delivery_id": delivery.json()["id"],
         "neighbour_id": neighbour.json()["id"],

@@ -66,6 +66,7 @@ SCOPES = {
         "observeCluster",
         "observePeer",
         "plan*",
+        "previewBulkJob",
         "reportCluster",
         "reportPlan",
     ],
@@ -87,8 +88,11 @@ SCOPES = {
         "updateWatching",
     ],
     "credentials:write": ["createCredential", "deleteCredential", "rotateCredential"],
-    "jobs:cancel": ["cancelJob"],
+    "jobs:cancel": ["cancelBulkJob", "cancelJob"],
     "jobs:read": [
+        "getBulkJob",
+        "listBulkJobs",
+        "previewCancelBulkJob",
         "getApproval",
         "getJob",
         "getJobForecast",
@@ -126,6 +130,7 @@ SCOPES = {
     ],
     "jobs:run": [
         "attestStep",
+        "bulk*",
         "pauseJob",
         "pauseSchedule",
         "rerunJob",
@@ -137,7 +142,7 @@ SCOPES = {
         "stopSchedule",
     ],
 }
-"""Scope -> operations; `plan*`, `start*` and `schedule*` are those of every procedure."""
+"""Scope -> operations; `plan*`, `start*`, `schedule*` and `bulk*` are those of procedures."""
 ALSO = {"createWebhook": "jobs:read"}
 """Operation -> what its example asks for beside: a subscription tells what its key may read."""
 
@@ -145,7 +150,7 @@ ALSO = {"createWebhook": "jobs:read"}
 def expected(operation: Operation) -> str:
     name = operation.name
     if "/procedures/" in operation.path and operation.method == "POST":
-        name = re.sub(r"^(plan|start|schedule).*", r"\1*", name)
+        name = re.sub(r"^(plan|start|schedule|bulk).*", r"\1*", name)
     found = [scope for scope, names in SCOPES.items() if name in names]
     assert len(found) == 1, f"{name}: give it one line in SCOPES, with the scope it must ask for"
     return found[0]
@@ -158,7 +163,7 @@ def test_every_operation_asks_for_its_scope(operation: Operation) -> None:
 
 
 def test_no_line_of_the_table_is_left_over() -> None:
-    there = {operation.name for operation in EVERY} | {"plan*", "start*", "schedule*"}
+    there = {operation.name for operation in EVERY} | {"plan*", "start*", "schedule*", "bulk*"}
     assert {name for names in SCOPES.values() for name in names} <= there
 
 

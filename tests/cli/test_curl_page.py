@@ -98,6 +98,7 @@ def test_every_shell_block_that_asks_the_api_is_run_by_some_test():
         "docs/approvals.md": "tests/api/test_approvals_page.py",
         "docs/import.md": "tests/api/test_import_page.py",
         "docs/windows.md": "tests/api/test_windows_page.py",
+        "docs/bulk.md": "tests/api/test_bulk_page.py",
     }
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         name = str(page.relative_to(ROOT))

@@ -69,6 +69,9 @@ async def list_all(
     rerun_of: Annotated[
         str | None, Query(pattern=IDENTIFIER, description="Only jobs that run this one again.")
     ] = None,
+    bulk_job_id: Annotated[
+        str | None, Query(pattern=IDENTIFIER, description="Only jobs of this bulk job.")
+    ] = None,
 ) -> JobList:
     """Jobs, newest first, without their steps."""
     wanted = JobFilter(
@@ -78,6 +81,7 @@ async def list_all(
         details={
             **({} if change_number is None else {"change": {"number": change_number}}),
             **({} if rerun_of is None else {"rerun_of": rerun_of}),
+            **({} if bulk_job_id is None else {"bulk_job_id": bulk_job_id}),
         },
     )
     page = await services.jobs.page(wanted, cursor, limit)

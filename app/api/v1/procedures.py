@@ -1,5 +1,7 @@
 """The catalogue of procedures, and for each one path to plan, one to start and one to schedule.
 
+Those that may be started on many clusters have a path for that too (app.api.v1.bulk_jobs).
+
 The routes are made from the registry, so a new procedure has its own path, body, operationId and
 documentation without a line here.
 """
@@ -25,6 +27,7 @@ from app.api.dependencies import (
 )
 from app.api.marks import come_back, created
 from app.api.problems import responses
+from app.api.v1 import bulk_jobs
 from app.api.v1.schemas.forecasts import ForecastRead, forecast_read
 from app.api.v1.schemas.job_reading import job_read
 from app.api.v1.schemas.jobs import JobRead
@@ -63,6 +66,7 @@ def router(procedures: Mapping[str, Procedure]) -> APIRouter:
         _add_plan(made, entry)
         _add_start(made, entry)
         _add_schedule(made, entry)
+        bulk_jobs.add_start(made, entry.procedure)
     return made
 
 

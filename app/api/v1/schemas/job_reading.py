@@ -122,6 +122,7 @@ def _fields(job: JobRecord, base: str) -> dict[str, Any]:
         "pause_requested": job.pause_requested,
         "actions": list(legal_actions(job)),
         "rerun_of": details.get("rerun_of"),
+        "bulk_job_id": details.get("bulk_job_id"),
         "failure": _failure(job.failure),
         "attestations": [
             AttestationRead.model_validate(attestation) for attestation in job.attestations.values()

@@ -135,6 +135,7 @@ class JobSummary(Told):
                     "pause_requested": False,
                     "actions": ["cancel", "pause"],
                     "rerun_of": None,
+                    "bulk_job_id": None,
                     "failure": None,
                     "attestations": [],
                     "terms": {
@@ -187,6 +188,7 @@ class JobSummary(Told):
     pause_requested: bool = Field(description="Whether it will wait at the next safe point.")
     actions: list[str] = Field(description="What may be done with it as it stands.")
     rerun_of: str | None = Field(description="The job that it runs again.")
+    bulk_job_id: str | None = Field(description="The bulk job that it is part of.")
     failure: FailureRead | None = Field(description="Why it failed, or was not begun.")
     attestations: list[AttestationRead] = Field(description="What operators stated.")
     terms: TermsRead = Field(description="What must hold before it begins.")

@@ -82,19 +82,9 @@ class ApprovalsAsked(Asked):
     )
 
 
-class StartOptions(Asked):
-    """What every start body has beside the procedure's parameters."""
+class JobOptions(Asked):
+    """What may be said of every job, whoever starts it and however many there are."""
 
-    plan_digest: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-f]{64}$",
-        description="Digest of the plan that was read: do exactly that, or nothing. "
-        "Without it the service plans, and starts where nothing blocks.",
-        examples=["5f0c3a6d1b7e4c2f9a8d0e6b3c5f7a9d2e4b6c8f0a1d3e5b7c9f2a4d6e8b0c1f"],
-    )
-    attestations: list[AttestationCreate] = Field(
-        default_factory=list, max_length=50, description="What operators state beforehand."
-    )
     change: Change | None = Field(default=None, description="The caller's change record.")
     correlation: Correlation | None = Field(default=None, description="The caller's own block.")
     approvals: ApprovalsAsked | None = Field(
@@ -115,6 +105,21 @@ class StartOptions(Asked):
             approve_before=asked.expires_at,
             not_before=self.not_before,
         )
+
+
+class StartOptions(JobOptions):
+    """What every start body has beside the procedure's parameters."""
+
+    plan_digest: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="Digest of the plan that was read: do exactly that, or nothing. "
+        "Without it the service plans, and starts where nothing blocks.",
+        examples=["5f0c3a6d1b7e4c2f9a8d0e6b3c5f7a9d2e4b6c8f0a1d3e5b7c9f2a4d6e8b0c1f"],
+    )
+    attestations: list[AttestationCreate] = Field(
+        default_factory=list, max_length=50, description="What operators state beforehand."
+    )
 
 
 SCHEDULED = {
@@ -155,7 +160,7 @@ class ScheduleOptions(Asked):
             name=self.schedule_name,
             timing=lambda: Timing(self.time_zone, local("start", self.start), self.recurrence),
             grace=self.grace_seconds,
-            change=_given(self.change),
+            change=given(self.change),
         )
 
 
@@ -173,6 +178,7 @@ class ProcedureRead(Told):
                     "parameters_schema": {"type": "object", "properties": {}},
                     "plan_path": "/v1/clusters/{cluster_id}/procedures/create-cluster/plan",
                     "start_path": "/v1/clusters/{cluster_id}/procedures/create-cluster",
+                    "bulk_path": None,
                 }
             ]
         }
@@ -185,6 +191,9 @@ class ProcedureRead(Told):
     parameters_schema: dict[str, Any] = Field(description="JSON Schema of the parameters.")
     plan_path: str = Field(description="POST here to plan.")
     start_path: str = Field(description="POST here to start.")
+    bulk_path: str | None = Field(
+        description="POST here to start it on many clusters; null: it is started on one at a time."
+    )
 
 
 class ProcedureList(Told):
@@ -213,8 +222,8 @@ class Bodies:
         return StartRequest(
             plan_digest=body.plan_digest,
             attestations=[(given.gate, given.by, given.reason) for given in body.attestations],
-            change=_given(body.change),
-            correlation=_given(body.correlation),
+            change=given(body.change),
+            correlation=given(body.correlation),
             queue=queue,
             terms=body.terms(),
         )
@@ -223,33 +232,34 @@ class Bodies:
 def bodies(procedure: Procedure) -> Bodies:
     """The bodies of a procedure. Raises TypeError where its parameters cannot be described."""
     name = camel(procedure.slug)
-    fields = dict(_fields(procedure))
+    fields = dict(fields_of(procedure))
     taken = set(fields) & ({*StartOptions.model_fields} | {*ScheduleOptions.model_fields})
     if taken:
         raise TypeError(f"{procedure.slug}: parameters {sorted(taken)} are names of start options")
-    example = _example(procedure)
+    example = example_of(procedure)
 
-    def config(value: Mapping[str, Any]) -> ConfigDict:
-        return ConfigDict(
-            extra="forbid", frozen=True, json_schema_extra={"examples": [dict(value)]}
-        )
-
-    plan: type[BaseModel] = create_model(f"{name}Plan", __doc__=procedure.summary, **fields)
-    plan.model_config.update(config(example))
-    plan.model_rebuild(force=True)
-    start: type[BaseModel] = create_model(
-        f"{name}Start", __base__=StartOptions, __doc__=procedure.summary, **fields
-    )
-    start.model_config.update(
-        config({**example, "change": {"system": "servicenow", "number": "CHG0031234"}})
-    )
-    start.model_rebuild(force=True)
-    schedule: type[BaseModel] = create_model(
-        f"{name}Schedule", __base__=ScheduleOptions, __doc__=procedure.summary, **fields
-    )
-    schedule.model_config.update(config({**example, **SCHEDULED}))
-    schedule.model_rebuild(force=True)
+    change = {"system": "servicenow", "number": "CHG0031234"}
+    told = procedure.summary
+    plan = body(f"{name}Plan", told, fields, example)
+    start = body(f"{name}Start", told, fields, {**example, "change": change}, StartOptions)
+    schedule = body(f"{name}Schedule", told, fields, {**example, **SCHEDULED}, ScheduleOptions)
     return Bodies(procedure, plan, start, schedule)
+
+
+def body(
+    name: str,
+    told: str,
+    fields: Mapping[str, Any],
+    example: Mapping[str, Any],
+    options: type[BaseModel] | None = None,
+) -> type[BaseModel]:
+    """A request body of these fields beside those of `options`; unknown fields are refused."""
+    made: type[BaseModel] = create_model(name, __base__=options, __doc__=told, **fields)
+    made.model_config.update(
+        ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [dict(example)]})
+    )
+    made.model_rebuild(force=True)
+    return made
 
 
 def procedure_read(made: Bodies) -> ProcedureRead:
@@ -264,7 +274,13 @@ def procedure_read(made: Bodies) -> ProcedureRead:
         parameters_schema=made.plan.model_json_schema(),
         plan_path=f"{path}/plan",
         start_path=path,
+        bulk_path=None if procedure.in_bulk is None else bulk_path(procedure),
     )
+
+
+def bulk_path(procedure: Procedure) -> str:
+    """Where it is started on many clusters."""
+    return f"/v1/procedures/{procedure.slug}/bulk-jobs"
 
 
 def camel(slug: str) -> str:
@@ -272,7 +288,8 @@ def camel(slug: str) -> str:
     return "".join(word.capitalize() for word in slug.split("-"))
 
 
-def _fields(procedure: Procedure) -> Mapping[str, Any]:
+def fields_of(procedure: Procedure) -> Mapping[str, Any]:
+    """The parameters as fields of a body. Raises TypeError where one cannot be described."""
     hints = get_type_hints(procedure.parameters, include_extras=True)
     found: dict[str, Any] = {}
     for field in dataclasses.fields(procedure.parameters):
@@ -322,10 +339,12 @@ def _bounded(kind: Any) -> Any:
     return kind
 
 
-def _example(procedure: Procedure) -> dict[str, Any]:
+def example_of(procedure: Procedure) -> dict[str, Any]:
+    """The parameters' examples."""
     hints = get_type_hints(procedure.parameters, include_extras=True)
     return {name: _param(procedure, name, hint).example for name, hint in hints.items()}
 
 
-def _given(block: BaseModel | None) -> dict[str, Any] | None:
+def given(block: BaseModel | None) -> dict[str, Any] | None:
+    """A block of the caller's as it was sent."""
     return None if block is None else block.model_dump(mode="json", exclude_unset=True)
