@@ -24,7 +24,14 @@ class Parameters:
     """What maintenance-mode needs to know."""
 
     peer_ids: Annotated[
-        tuple[str, ...], Param("The members concerned.", ["peer_01"], min_length=1, max_length=6)
+        tuple[str, ...],
+        Param(
+            "The members concerned; Off also for an Expressway in no cluster, as a job leaves it"
+            " that stops before it joins.",
+            ["peer_01"],
+            min_length=1,
+            max_length=6,
+        ),
     ]
     enabled: Annotated[bool, Param("On (true) or Off (false).", True)]
     wait_for_calls: Annotated[
@@ -42,12 +49,20 @@ class Parameters:
 def findings(p: Parameters, s: Situation) -> tuple[Finding, ...]:
     """The chosen are members that can be read, and somebody goes on taking calls."""
     requirement = "UPG-M-06" if p.enabled else "NEW-F-06"
-    found = [*choice.chosen_members(s.cluster, p.peer_ids, requirement)]
-    for peer in chosen(p.peer_ids, s):
+    alone = set() if p.enabled else {i for i in p.peer_ids if i not in s.memberships}
+    named = [peer_id for peer_id in p.peer_ids if peer_id not in alone]
+    found = [*choice.chosen_members(s.cluster, named, requirement)] if named else []
+    for peer in concerned(p, s):
         found += access.readable(s.views.get(peer.id), peer.id)
     if p.enabled:
         found += choice.somebody_serves(s.cluster, in_maintenance(s), p.peer_ids, "UPG-M-10")
     return at("/peer_ids", found)
+
+
+def concerned(p: Parameters, s: Situation) -> tuple[Peer, ...]:
+    """The chosen members in the order of the peer list, then who is in no cluster."""
+    alone = (s.peers[i] for i in dict.fromkeys(p.peer_ids) if i not in s.memberships)
+    return (*chosen(p.peer_ids, s), *(() if p.enabled else alone))
 
 
 def steps(p: Parameters, s: Situation, peer: Peer) -> tuple[PlannedStep, ...]:
@@ -67,7 +82,7 @@ def steps(p: Parameters, s: Situation, peer: Peer) -> tuple[PlannedStep, ...]:
 
 def draft(p: Parameters, s: Situation) -> Draft:
     """One stage per peer; pure."""
-    found, peers = findings(p, s), chosen(p.peer_ids, s)
+    found, peers = findings(p, s), concerned(p, s)
     word, other = ("On", "Off") if p.enabled else ("Off", "On")
     return Draft(
         stages=(

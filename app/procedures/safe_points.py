@@ -9,14 +9,17 @@ plan here, once, rather than in each procedure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.domain.plan import Plan, PlannedStep, Stage
+from app.procedures.way_back import way_back
 
-_BEGIN = frozenset({"write-clustering", "leave-cluster", "set-primary", "change-address"})
-"""Step kinds that make peers differ from the registry."""
+_BEGIN = frozenset(
+    {"write-clustering", "leave-cluster", "set-primary", "write-address", "pre-shared-key"}
+)
+"""Step kinds that make peers differ from the registry, or, with a new key, from one another."""
 _END = frozenset({"record-members", "record-disbanded", "record-address"})
 """Step kinds that write down what the peers have become."""
 
@@ -69,8 +72,16 @@ def safe_points(plan: Plan) -> tuple[SafePoint, ...]:
 def _way_back(plan: Plan, done: list[PlannedStep]) -> SafePoint:
     key = done[-1].key
     if any(step.kind in _END for step in done):
-        slug, parameters, words = _INVERSE.get(plan.procedure, _no_inverse)(plan.parameters)
-        return SafePoint(key, words, slug, parameters)
+        way = way_back(plan, done)
+        return SafePoint(key, way.words, way.procedure, way.parameters)
+    if any(_installs(step) for step in done):
+        return SafePoint(
+            key,
+            "Members run different software and serve partitioned (PRE-04). No procedure goes back"
+            " to the earlier release: finish the upgrade by planning it again.",
+            "upgrade",
+            dict(plan.parameters),
+        )
     left_on = _in_maintenance(done)
     if left_on:
         return SafePoint(
@@ -82,6 +93,10 @@ def _way_back(plan: Plan, done: list[PlannedStep]) -> SafePoint:
     if not any(_changes(step) for step in done):
         return SafePoint(key, "Nothing that users notice has been changed.")
     return SafePoint(key, "The cluster is as before; what was set on the peers may stay.")
+
+
+def _installs(step: PlannedStep) -> bool:
+    return step.kind == "install-software" or step.attestation.startswith("software-installed")
 
 
 def _changes(step: PlannedStep) -> bool:
@@ -101,42 +116,3 @@ def _in_maintenance(done: Iterable[PlannedStep]) -> list[str]:
             # An appliance comes back from a restart with maintenance mode off (guide p.6).
             modes.pop(step.peer_id, None)
     return [peer_id for peer_id, mode in modes.items() if mode == "On"]
-
-
-Way = tuple[str, Mapping[str, Any] | None, str]
-
-
-def _no_inverse(_: Mapping[str, Any]) -> Way:
-    return "", None, "No procedure undoes this; see the plan's back-out."
-
-
-_INVERSE: Mapping[str, Callable[[Mapping[str, Any]], Way]] = {
-    "create-cluster": lambda _: (
-        "disband", {}, "Disband the cluster of one again (guide p.22)."
-    ),
-    "add-peer": lambda p: (
-        "remove-peer",
-        {"peer_id": p.get("peer_id")},
-        "Remove the peer again (guide p.18).",
-    ),
-    "remove-peer": lambda p: (
-        "add-peer", {"peer_id": p.get("peer_id")}, "Add the peer again (guide p.12)."
-    ),
-    "remove-dead-peer": lambda _: (
-        "recover-removed-peer",
-        None,
-        "Recover each unit before it is connected again (guide p.21), then add it (guide p.12).",
-    ),
-    "change-primary": lambda _: (
-        "change-primary", None, "Make the former primary the primary again (guide p.24)."
-    ),
-    "change-peer-address": lambda _: (
-        "change-peer-address", None, "Change the address back the same way (guide p.25)."
-    ),
-    "replace-peer": lambda _: (
-        "replace-peer", None, "Replace the new peer by the old one the same way (guide p.26)."
-    ),
-    "disband": lambda _: (
-        "create-cluster", None, "Create the cluster again and add each peer (guide p.9-15)."
-    ),
-}  # fmt: skip

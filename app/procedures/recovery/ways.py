@@ -10,6 +10,7 @@ from app.domain.observation import Observation
 from app.procedures.recovery.case import Case
 from app.procedures.recovery.standing import Standing
 from app.procedures.recovery.way_out import Direction, Request, WayOut
+from app.procedures.way_back import way_back
 
 
 def _retry(case: Case) -> Iterator[WayOut]:
@@ -188,6 +189,40 @@ def _rest(case: Case) -> Iterator[WayOut]:
             )
 
 
+_FOUNDED_ON = {
+    "add-peer": "ADD-01",
+    "change-peer-address": "CIP-01",
+    "change-primary": "CHM-01",
+    "create-cluster": "NEW-01",
+    "disband": "DIS-01",
+    "recover-removed-peer": "RMD-R-01",
+    "remove-dead-peer": "RMD-01",
+    "remove-peer": "RML-01",
+    "replace-peer": "REP-01",
+}
+"""The requirement that each procedure which undoes another begins with."""
+
+
+def _undo(case: Case) -> Iterator[WayOut]:
+    """The cluster is whole as the job recorded it: the way back that its plan gave for there."""
+    if case.standing is not Standing.BEFORE or not case.recorded:
+        return
+    done = [step for step in case.job.plan.steps if step.key in case.job.over]
+    way = way_back(case.job.plan, done)
+    silent = {peer.peer_id for peer in case.missing}
+    if way.parameters is None or way.parameters.get("peer_id") in silent:
+        return
+    yield _procedure(
+        case,
+        Direction.BACK,
+        way.procedure,
+        "Undo what the job has recorded",
+        f"The cluster is as the job recorded it, and may stay so. To go back: {way.words}",
+        _FOUNDED_ON[way.procedure],
+        way.parameters,
+    )
+
+
 WAYS: tuple[Callable[[Case], Iterator[WayOut]], ...] = (
     _retry,
     _align,
@@ -197,6 +232,7 @@ WAYS: tuple[Callable[[Case], Iterator[WayOut]], ...] = (
     _maintenance,
     _again,
     _rest,
+    _undo,
     _retry_later,
 )
 """In the order of preference."""

@@ -37,6 +37,7 @@ def record_members(
             "addresses": [peer.address for peer in members],
             "primary": primary.id,
             "primary_address": primary.address,
+            "before": _before(cluster),
         },
         expected=on.timings.read * len(members),
         limit=on.timings.peer_limit,
@@ -54,12 +55,21 @@ def record_disbanded(
         kind="record-disbanded",
         title=f"Hear all former peers of {cluster.name} and record that it has no members",
         requirements=tuple(requirements.split()),
-        params={"former": [peer.id for peer in former]},
+        params={"former": [peer.id for peer in former], "before": _before(cluster)},
         expected=on.timings.read * len(former),
         limit=on.timings.peer_limit,
         poll=on.timings.poll,
         safe_after=True,
     )
+
+
+def _before(cluster: Cluster) -> dict[str, object]:
+    """The cluster that this record takes the place of: what the way back leads to."""
+    return {
+        "members": [member.id for member in cluster.members],
+        "addresses": [member.address for member in cluster.members],
+        "primary": cluster.primary_id,
+    }
 
 
 async def _answers(ctx: StepContext) -> tuple[bool, dict[str, object]]:

@@ -1,5 +1,6 @@
 """The everyday procedures on the simulated fleet: backup, restart, maintenance mode."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,3 +144,24 @@ def test_maintenance_mode_can_wait_until_the_calls_are_gone():
         return *ended(job), len(await rehearsal.appliance("exp2").live_calls())
 
     assert run(story()) == (JobState.FAILED, "calls-left", 1)
+
+
+def test_an_expressway_in_no_cluster_is_taken_out_of_maintenance_mode_and_never_put_into_it():
+    """A job that stops before its peer joins leaves it in maintenance mode and no member."""
+
+    async def story() -> list[list[str]]:
+        rehearsal = await cluster_of(2)
+        await rehearsal.registry.record_members(("exp1",), "exp1")
+        rehearsal.fleet["exp2"].write(["SystemUnit", "Maintenance", "Mode"], "On")
+        on = await rehearsal.plan("maintenance-mode", peer_ids=("exp2",), enabled=True)
+        job = await rehearsal.run("maintenance-mode", peer_ids=("exp2",), enabled=False)
+        assert ended(job) == (JobState.SUCCEEDED, "")
+        assert rehearsal.fleet["exp2"].configuration.get("SystemUnit Maintenance Mode") == "Off"
+        situation = await rehearsal.situation()
+        elsewhere = replace(situation, memberships={"exp2": "cluster-2"})
+        off = rehearsal.plan_over(
+            elsewhere, "maintenance-mode", {"peer_ids": ("exp2",), "enabled": False}
+        )
+        return [[finding.code for finding in plan.blockers] for plan in (on, off)]
+
+    assert run(story()) == [["not-a-member"], ["not-a-member"]]
