@@ -1,52 +1,40 @@
-"""`python -m bench.events`: many readers of one stream in one process, against a bare stream.
+"""Many readers of one stream of events in one process, beside a bare stream: `events`.
 
-The service is a process of its own, with one LISTEN connection; its events are written by another
-process, as a worker writes them. The bare side is Starlette's own StreamingResponse with messages
-of the same length from memory. Every reader checks that no event is lost, doubled or out of order.
-Prints how long an event takes to all readers, how long the readers take to come in, and CPU. Ends
-by itself.
+1,000 and 5,000 readers (`--readers`) of one job, each over a connection of its own. The service is
+a process of its own, with one LISTEN connection; its events are written by another process, as a
+worker writes them. The bare side is Starlette's own StreamingResponse with messages of the same
+length from memory, without a database, keys or anything else: a limit, not a peer that does as
+much. Every reader of either side has to get every event once and in order, or there are no figures.
+An event's time is that from its commit (bare: from being there) until the last reader has it.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
-import resource
-import socket
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import uvicorn
-from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.routing import Route
-
 from app.domain.job import StepRecord, StepState
 from app.engine.records import NewEvent
-from app.main import open_service
-from app.observability import logs
-from app.security.redaction import Redactor
-from app.settings import Settings
-from app.storage.database import migrate
 from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import open_engine
+from bench.command import many_files, parser, tell
+from bench.rows import Row
+from bench.serving import Running, side
+from bench.stock import stock
 from tests.support.engine_bench import new_job, step
 from tests.support.journals import register
 
 JOB = "job-1"
 SIDE_BY_SIDE = 50
 """Readers that come in at the same time."""
-BACKLOG = 1024
-LONGEST_SECONDS = 240.0
+SERVICE, BARE = "bench.ours.service", "bench.bare.stream"
 
 
 @dataclass
@@ -61,6 +49,18 @@ class Readers:
         """One more event at one reader."""
         self.came.setdefault(seq, []).append(time.monotonic())
         self.wrong += seq != before + 1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one side came to: seconds until half and all had an event, to come in; CPU; MB."""
+
+    half: float
+    everybody: float
+    worst: float
+    came_in: float
+    cpu: float
+    peak: float
 
 
 async def read(
@@ -90,70 +90,6 @@ async def read(
     outgoing.close()
 
 
-def bare(events: int, pause: float, go: Path) -> Starlette:
-    """The same messages, at the same pace, once the file is there."""
-    sent: list[str] = []
-    more = asyncio.Condition()
-
-    async def tell() -> None:
-        while not go.exists():  # noqa: ASYNC110, ASYNC240 - the other process makes it
-            await asyncio.sleep(0.05)
-        for seq in range(2, events + 2):
-            await asyncio.sleep(pause)
-            told = json.dumps({"seq": seq, "at": time.monotonic(), "note": "x" * 200})
-            sent.append(f"id: {seq}\nevent: job.step.progress\ndata: {told}\n\n")
-            say(json.dumps([seq, time.monotonic()]))
-            async with more:
-                more.notify_all()
-
-    async def stream() -> AsyncIterator[str]:
-        yield "retry: 3000\n\n"
-        done = 0
-        while done < events:
-            async with more:
-                while len(sent) <= done:
-                    await more.wait()
-            for message in sent[done:]:
-                yield message
-            done = len(sent)
-
-    telling: list[asyncio.Task[None]] = []
-
-    async def follow(_: Request) -> StreamingResponse:
-        if not telling:
-            telling.append(asyncio.create_task(tell()))
-        return StreamingResponse(stream(), media_type="text/event-stream")
-
-    return Starlette(routes=[Route(f"/v1/jobs/{JOB}/events", follow)])
-
-
-async def serve(side: str, listener: socket.socket, url: str, events: int, pause: float) -> None:
-    """One side, alone in this process, until the parent closes our standard input."""
-    folder = Path(os.environ["BENCH_FOLDER"])
-    if side == "bare":
-        await _served(bare(events, pause, folder / "go"), listener)
-        return
-    settings = Settings(
-        database_url=SecretStr(url), data_folder=folder, rate_limit=0, max_connections=100_000
-    )
-    redactor = Redactor()
-    logs.set_up(redactor, level="WARNING")
-    async with open_service(settings, redactor) as service:
-        say(json.dumps(await service.services.keys.first_key()))
-        await _served(service.api(), listener)
-
-
-async def _served(app: object, listener: socket.socket) -> None:
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
-    serving = uvicorn.Server(config)
-    task = asyncio.create_task(serving.serve(sockets=[listener]))
-    say(json.dumps("serving"))
-    await asyncio.to_thread(sys.stdin.read)
-    serving.should_exit = serving.force_exit = True
-    await task
-    say(json.dumps([time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
-
-
 async def write(url: str, events: int, pause: float) -> dict[int, float]:
     """Write events as a worker does; when each was committed, by number."""
     wrote: dict[int, float] = {}
@@ -173,119 +109,102 @@ async def write(url: str, events: int, pause: float) -> dict[int, float]:
 
 
 async def measure(
-    side: str, count: int, url: str, folder: Path, *, events: int, pause: float
-) -> None:
-    """One side with so many readers; prints its line."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    port = listener.getsockname()[1]
-    go = folder / "go"
-    go.unlink(missing_ok=True)
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.events", "--side", side, "--url", url),
-        *("--socket", str(listener.fileno()), "--events", str(events), "--pause", str(pause)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        pass_fds=[listener.fileno()],
-        env={**os.environ, "BENCH_FOLDER": str(folder)},
-    )
-    listener.close()
-    if child.stdout is None or child.stdin is None:
-        raise RuntimeError("no pipes")
-    try:
-        key = "" if side == "bare" else json.loads(await child.stdout.readline())
-        await child.stdout.readline()
-        began = time.monotonic()
-        readers, doors = Readers(), asyncio.Semaphore(SIDE_BY_SIDE)
-        first = 1
-        last = first + events + (side == "service")  # the service tells of the claim, too
-        tasks = [
-            asyncio.create_task(read(port, key, readers, first=first, last=last, ready=doors))
-            for _ in range(count)
-        ]
-        inside = asyncio.gather(*tasks)
-        while readers.inside < count and not inside.done():  # noqa: ASYNC110 - a count, no event
-            await asyncio.sleep(0.01)
-        came_in = time.monotonic() - began
-        if side == "bare":
-            go.touch()
-            wrote = {}
-            for _ in range(events):
-                seq, at = json.loads(await child.stdout.readline())
-                wrote[seq] = at
-        else:
-            wrote = await write(url, events, pause)
-        await inside
-        child.stdin.close()
-        cpu, memory = json.loads(await child.stdout.readline())
-    finally:
-        if child.returncode is None:
-            child.stdin.close()
-        await child.wait()
-    report(side, count, readers, wrote, (came_in, cpu, memory))
+    serving: Running, count: int, url: str, *, key: str, events: int, pause: float, go: Path
+) -> tuple[Readers, dict[int, float], float]:
+    """One side with so many readers: what they saw, when it was there, and the coming in."""
+    began = time.monotonic()
+    readers, doors = Readers(), asyncio.Semaphore(SIDE_BY_SIDE)
+    last = 1 + events + bool(key)  # the service tells of the claim, too
+    tasks = [
+        asyncio.create_task(read(serving.port, key, readers, first=1, last=last, ready=doors))
+        for _ in range(count)
+    ]
+    inside = asyncio.gather(*tasks)
+    while readers.inside < count and not inside.done():  # noqa: ASYNC110 - a count, no event
+        await asyncio.sleep(0.01)
+    came_in = time.monotonic() - began
+    if key:
+        wrote = await write(url, events, pause)
+    else:
+        go.touch()  # noqa: ASYNC240 - an empty file
+        wrote = {}
+        for _ in range(events):
+            told = await _line(serving)
+            wrote[int(told["seq"])] = told["at"]
+    await inside
+    return readers, wrote, came_in
 
 
-def report(
-    side: str,
-    count: int,
-    readers: Readers,
-    wrote: dict[int, float],
-    more: Sequence[float],
-) -> None:
-    """One line."""
+async def _line(serving: Running) -> Mapping[str, float]:
+    found: Mapping[str, float] = json.loads(await serving.lines.readline())
+    return found
+
+
+async def one_side(
+    name: str, count: int, url: str, folder: Path, *, key: str, events: int, pause: float
+) -> Seen:
+    """One side, and a check that nothing was lost, doubled or out of order."""
+    go = folder / f"go-{count}"
+    work = {"events": events, "pause": pause, "go": str(go)}
+    if key:
+        work |= {"role": "api", "url": url, "folder": str(folder)}
+    async with side(SERVICE if key else BARE, **work) as serving:
+        readers, wrote, came_in = await measure(
+            serving, count, url, key=key, events=events, pause=pause, go=go
+        )
     delays = [came - at for seq, at in wrote.items() for came in readers.came[seq]]
     slowest = [max(readers.came[seq]) - at for seq, at in wrote.items()]
-    lost = count * len(wrote) - len(delays)
-    came_in, cpu, memory = more
-    say(
-        f"{side:8} {count:5} readers  an event reaches half after {statistics.median(delays):.3f} s"
-        f" and all after {statistics.median(slowest):.3f} s (worst {max(slowest):.3f} s)"
-        f"  came in within {came_in:.1f} s  {cpu:.1f} s CPU  {memory / 1024:.0f} MB"
-        f"  {lost} lost, {readers.wrong} doubled or out of order"
+    if readers.wrong or len(delays) != count * events:
+        sys.exit(f"{name}: {len(delays)} of {count * events} came, {readers.wrong} out of order")
+    return Seen(
+        half=statistics.median(delays),
+        everybody=statistics.median(slowest),
+        worst=max(slowest),
+        came_in=came_in,
+        cpu=serving.cpu,
+        peak=serving.peak,
     )
 
 
-async def bench(counts: Sequence[int], events: int, pause: float) -> None:
-    """Both sides for each number of readers, on a server that is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="cw-bench-") as place:
-        folder = Path(place)
-        folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs
-        for number, count in enumerate(counts):
-            async with EmbeddedPostgres(folder / f"database-{number}") as url:
-                await migrate(url)
-                new = new_job(step("a"), job_id=JOB)
-                await register(url, new)
-                async with open_engine(url) as engine:
-                    await engine.journal.create(new)
-                home = folder / f"home-{number}"
-                home.mkdir()
-                for side in ("bare", "service"):
-                    async with asyncio.timeout(LONGEST_SECONDS):
-                        await measure(side, count, url, home, events=events, pause=pause)
-    say(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--readers", type=int, nargs="+", default=[200])
-    parser.add_argument("--events", type=int, default=10)
-    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two events")
-    parser.add_argument("--side", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--url", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--socket", type=int, default=0, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
-    if asked.side:
-        listener = socket.socket(fileno=asked.socket)
-        asyncio.run(serve(asked.side, listener, asked.url, asked.events, asked.pause))
-    else:
-        asyncio.run(bench(asked.readers, asked.events, asked.pause))
+async def main(counts: Sequence[int], events: int, pause: float) -> list[Row]:
+    """Both sides for each number of readers, on servers that are thrown away."""
+    rows: list[Row] = []
+    for count in counts:
+        with tempfile.TemporaryDirectory(prefix="cw-bench-") as place:
+            folder = Path(place)
+            folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs
+            async with EmbeddedPostgres(folder) as url:
+                async with stock(folder) as made:
+                    key = made.key
+                    new = new_job(step("a"), job_id=JOB)
+                    await register(url, new)
+                    await made.service.engine.journal.create(new)
+                how = {"events": events, "pause": pause}
+                bare = await one_side("bare", count, url, folder, key="", **how)
+                ours = await one_side("service", count, url, folder, key=key, **how)
+        case = f"{count:,} readers of {events} events, one each {pause:g} s"
+        beside = "a bare Starlette stream from memory"
+        for measure_name, unit, our, their in (
+            ("until half have an event", "s", ours.half, bare.half),
+            ("until all have an event", "s", ours.everybody, bare.everybody),
+            ("until all have the slowest event", "s", ours.worst, bare.worst),
+            ("for all to come in", "s", ours.came_in, bare.came_in),
+            ("CPU in all", "s", ours.cpu, bare.cpu),
+            ("memory at the peak", "MB", ours.peak, bare.peak),
+        ):
+            rows.append(Row(case, measure_name, unit, our, beside, their))
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    asking = parser(__doc__)
+    asking.add_argument("--readers", type=int, nargs="+", default=[1000, 5000])
+    asking.add_argument("--events", type=int, default=5)
+    asking.add_argument("--pause", type=float, default=2.0, help="seconds between two events")
+    asked = asking.parse_args()
+    many_files()
+    if asked.short:
+        found = asyncio.run(main([20], 2, 0.2))
+    else:
+        found = asyncio.run(main(asked.readers, asked.events, asked.pause))
+    tell("events", found, asked.rows)

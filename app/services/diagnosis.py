@@ -16,7 +16,7 @@ from app.checks.diagnosis import Case, Diagnosis, Mend, RunningJob, diagnose
 from app.domain.clock import Clock
 from app.domain.cluster import Cluster
 from app.domain.observation import View
-from app.engine.records import JobFilter
+from app.engine.records import UNENDED, JobFilter
 from app.observability.spans import traced
 from app.procedures.base import Procedure
 from app.services.clusters import ClustersService
@@ -108,8 +108,8 @@ class DiagnosisService:
     async def _running(self, cluster_id: str) -> RunningJob | None:
         """The job that holds the cluster, if any."""
         async with self.store.transaction() as tx:
-            page = await tx.jobs.list_jobs(JobFilter(cluster_id=cluster_id), limit=MOST_JOBS)
-        held = next((job for job in page.items if job.holds and not job.state.ended), None)
+            page = await tx.jobs.list_jobs(JobFilter(UNENDED, cluster_id), limit=MOST_JOBS)
+        held = next((job for job in page.items if job.holds), None)
         return None if held is None else RunningJob(held.id, held.plan)
 
 

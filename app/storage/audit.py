@@ -27,19 +27,40 @@ insert into audit (seq, at, actor, actor_name, address, request_id, action, outc
 values (:seq, :at, :actor, :actor_name, :address, :request_id, :action, :outcome,
     cast(:objects as jsonb), cast(:details as jsonb), :before_hash, :hash)
 """
-_PAGE = """
-select * from audit
-where (cast(:before as bigint) is null or seq < :before)
-    and (cast(:actor as text) is null or actor = :actor)
-    and (cast(:action as text) is null or action = :action)
-    and (cast(:outcome as text) is null or outcome = :outcome)
-    and (cast(:object as text) is null or exists (
-        select 1 from jsonb_each_text(objects) o where o.value = :object))
-    and (cast(:since as timestamptz) is null or at >= :since)
-    and (cast(:until as timestamptz) is null or at < :until)
-    and (cast(:clusters as text[]) is null or actor = :holder
-        or objects ->> 'cluster_id' = any(cast(:clusters as text[])))
-order by seq desc limit :limit
+_PAGE = "select * from audit where {where} order by seq desc limit :limit"
+_PAGE_WITHIN_REACH = """
+select * from (
+    (select * from audit where {where} and actor = :holder order by seq desc limit :limit)
+    union all
+    (select about.* from unnest(cast(:clusters as text[])) as within (cluster), lateral (
+        select * from audit
+        where {where} and objects ->> 'cluster_id' = within.cluster and actor <> :holder
+        order by seq desc limit :limit) as about)
+) as reached order by seq desc limit :limit
+"""
+"""The newest of the caller's own deeds, and of those about each of its clusters: with one condition
+for all of them the server would read the trail from its end until enough were found."""
+_WHERE = {
+    "before": "seq < :before",
+    "actor": "actor = :actor",
+    "action": "action = :action",
+    "done": "outcome = :done",
+    "refused": "outcome = :refused and outcome <> 'done'",
+    "object": "jsonb_path_query_array(objects, '$.*') @> jsonb_build_array(cast(:object as text))",
+    "since": """
+        at >= :since and seq > coalesce((select seq from audit
+            where at < :since - interval '1 day' order by at desc, seq desc limit 1), 0)
+    """,
+    "until": """
+        at < :until and seq < coalesce((select seq from audit
+            where at >= :until + interval '1 day' order by at, seq limit 1), 9223372036854775807)
+    """,
+}
+"""Conditions of a page. A query has those that are asked for and no others, so that the server
+plans it for the index that answers just that.
+
+Rows are in the order of their numbers, and of their times as far as the server's clock was never
+set back; by more than a day it never is. So a row near a time tells where to begin to look.
 """
 _CHAIN = "select * from audit where seq > :after order by seq limit :limit"
 _PIECE = 1000
@@ -80,21 +101,14 @@ class AuditRows:
 
     async def page(self, sought: Sought, before: int | None, limit: int) -> Page[Written]:
         """Some rows, newest first."""
-        rows = await self._run(
-            text(_PAGE),
-            {
-                "before": before,
-                "actor": sought.actor,
-                "action": sought.action,
-                "outcome": sought.outcome,
-                "object": sought.object_id,
-                "since": sought.since,
-                "until": sought.until,
-                "clusters": None if self._reach.clusters is None else sorted(self._reach.clusters),
-                "holder": self._reach.holder,
-                "limit": limit + 1,
-            },
-        )
+        asked = _asked(sought, before)
+        statement = _PAGE
+        where = " and ".join(_WHERE[name] for name in asked) or "true"
+        if self._reach.clusters is not None:
+            statement = _PAGE_WITHIN_REACH
+            asked |= {"holder": self._reach.holder, "clusters": sorted(self._reach.clusters)}
+        statement = statement.format(where=where)
+        rows = await self._run(text(statement), {**asked, "limit": limit + 1})
         found = [_written(dict(row)) for row in rows.mappings()]
         more = len(found) > limit
         return Page(tuple(found[:limit]), str(found[limit - 1].seq) if more else None)
@@ -146,6 +160,22 @@ async def note_the_change(executes: AsyncSession | AsyncConnection) -> None:
     if written.scalar_one():
         await AuditRows(executes).append(act.deed("done"))
         act.noted = True
+
+
+def _asked(sought: Sought, before: int | None) -> dict[str, Any]:
+    """What the conditions of a page are asked with, by their names."""
+    done = sought.outcome == "done"
+    found = {
+        "before": before,
+        "actor": sought.actor,
+        "action": sought.action,
+        "done": sought.outcome if done else None,
+        "refused": None if done else sought.outcome,
+        "object": sought.object_id,
+        "since": sought.since,
+        "until": sought.until,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _written(row: Mapping[str, Any]) -> Written:

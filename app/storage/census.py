@@ -1,18 +1,23 @@
-"""Counts for metrics, in one round trip. See app.observability.census.
+"""Counts for metrics. See app.observability.census.
 
-Everything is read in one statement on one snapshot, so the figures fit together. It reads the index
-of jobs by state, and beside that only tables that are small by nature (what stands, who works) and
-deliveries, which are swept. The answer is one JSON document.
+What moves is read in one statement on one snapshot, so the figures fit together: indexes that hold
+only jobs that have not ended and deliveries still to be made, and tables that are small by nature
+(what stands, who works). What is over is counted in another: it is as much as is stored, and
+changes slowly beside that, so its figures may be a minute old. Each answer is one JSON document.
 """
 
 from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from app.observability.census import Figures, Waiting
 from app.services.problems import Problem
-from app.storage.database import Pool
+from app.storage.database import Connection, Pool
 
 FRESH_SECONDS = 10.0
 """A worker whose beat is older is taken for dead by the others (app.storage.liveness)."""
@@ -22,14 +27,15 @@ MOST_FINDINGS = 100
 _SECONDS = "extract(epoch from clock_timestamp() - {})"
 _COUNT = f"""
 with jobs as (
-    select procedure, state, count(*) as count from job group by 1, 2
+    select procedure, state, count(*) as count from job
+    where state in ('queued', 'running', 'waiting', 'cancelling') group by 1, 2
 ), waiting as (
     select wait_reason as reason, count(*) as count,
         max({_SECONDS.format("coalesce(wait_since, created_at)")}) as longest
     from job where state = 'waiting' and wait_reason is not null group by 1
 ), due as (
     select count(*) as count, coalesce(max({_SECONDS.format("wake_at")}), 0) as longest
-    from job where owner is null and wake_at < clock_timestamp()
+    from job where owner is null and wake_at < statement_timestamp()
         and state in ('queued', 'running', 'waiting', 'cancelling')
 ), workers as (
     select count(*) filter (where fresh) as beating, count(*) filter (where not fresh) as silent
@@ -57,8 +63,7 @@ select jsonb_build_object(
         where kind = 'alarm' and deleted_at is null),
     'webhooks', (select coalesce(jsonb_object_agg(state, count), '{{}}')
         from (select state, count(*) from webhook group by 1) as found),
-    'deliveries', (select coalesce(jsonb_object_agg(state, count), '{{}}')
-        from (select state, count(*) from webhook_delivery group by 1) as found),
+    'pending', (select count(*) from webhook_delivery where state = 'pending'),
     'oldest_delivery', (select coalesce(max({_SECONDS.format("created_at")}), 0)
         from webhook_delivery where state = 'pending'),
     'clusters', (select count(*) from cluster where deleted_at is null),
@@ -67,6 +72,19 @@ select jsonb_build_object(
     'oldest_backup', (select coalesce(max({_SECONDS.format("at")}), 0) from newest)
 ) as found
 """  # noqa: S608 - constants of this module
+_COUNT_WHAT_IS_OVER = """
+with jobs as (
+    select procedure, state, count(*) as count from job
+    where state in ('succeeded', 'failed', 'cancelled') group by 1, 2
+)
+select jsonb_build_object(
+    'jobs', (select coalesce(jsonb_agg(jobs), '[]') from jobs),
+    'deliveries', (select coalesce(jsonb_object_agg(state, count), '{}')
+        from (select state, count(*) from webhook_delivery where state <> 'pending' group by 1)
+        as found)
+) as found
+"""
+OVER_SECONDS = 60.0
 
 
 class PostgresCensus:
@@ -74,20 +92,27 @@ class PostgresCensus:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._over: dict[str, Any] = {}
+        self._over_until = float("-inf")
 
     async def count(self) -> Figures:
         """See Census."""
+        now = time.monotonic()
         try:
             async with self._pool.connection() as connection:
                 values = {"fresh": FRESH_SECONDS, "most": MOST_FINDINGS}
-                row = await (await connection.execute(_COUNT.encode(), values)).fetchone()
+                found = await _answer(connection, _COUNT, values)
+                if now >= self._over_until:
+                    self._over = await _answer(connection, _COUNT_WHAT_IS_OVER)
+                    self._over_until = now + OVER_SECONDS
         except (psycopg.Error, PoolTimeout, PoolClosed) as error:
             raise Problem("storage-unavailable", "the database does not answer") from error
-        if row is None:
-            raise Problem("storage-unavailable", "the database counted nothing")
-        found = row["found"]
+        over = self._over
         return Figures(
-            jobs={(e["procedure"], e["state"]): e["count"] for e in found["jobs"]},
+            jobs={
+                (entry["procedure"], entry["state"]): entry["count"]
+                for entry in (*over["jobs"], *found["jobs"])
+            },
             waiting={e["reason"]: Waiting(e["count"], e["longest"]) for e in found["waiting"]},
             due=found["due"]["count"],
             longest_due=found["due"]["longest"],
@@ -97,10 +122,20 @@ class PostgresCensus:
             findings={(e["severity"], str(e["code"])): e["count"] for e in found["findings"]},
             alarms=found["alarms"],
             webhooks=found["webhooks"],
-            deliveries=found["deliveries"],
+            deliveries={**over["deliveries"], "pending": found["pending"]},
             oldest_delivery=found["oldest_delivery"],
             clusters=found["clusters"],
             members=found["members"],
             members_without_backup=found["without_backup"],
             oldest_backup=found["oldest_backup"],
         )
+
+
+async def _answer(
+    connection: Connection, statement: str, values: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    row = await (await connection.execute(statement.encode(), values)).fetchone()
+    if row is None:
+        raise Problem("storage-unavailable", "the database counted nothing")
+    found: dict[str, Any] = row["found"]
+    return found

@@ -21,14 +21,11 @@ select * from job_observation where job_id = %(job)s order by moment desc, peer_
 """
 _UNSEEN = """
 select id from job
-where finished_at is not null and finished_at < clock_timestamp() - make_interval(secs => %(age)s)
+where finished_at < statement_timestamp() - make_interval(secs => %(age)s) and not sealed
     and not exists (
         select 1 from job_observation o where o.job_id = job.id and o.moment = 'after'
             and o.observed_at > job.finished_at - interval '5 minutes')
     and exists (select 1 from job_observation o where o.job_id = job.id and o.moment = 'before')
-    and not exists (
-        select 1 from job_evidence e
-        where e.job_id = job.id and e.event_seq >= job.last_event_seq)
 order by finished_at limit %(limit)s
 """
 _EVENTS = """
@@ -36,23 +33,25 @@ select e.*, job_event_text(e) as hashed from job_event e
 where job_id = %(job)s and seq > %(after)s order by seq limit %(limit)s
 """
 _UNSEALED = """
-select job.id from job
-where finished_at < clock_timestamp() - make_interval(secs => %(age)s)
+select id from job
+where finished_at < statement_timestamp() - make_interval(secs => %(age)s) and not sealed
     and state in ('succeeded', 'failed', 'cancelled')
-    and not exists (
-        select 1 from job_evidence e
-        where e.job_id = job.id and e.event_seq >= job.last_event_seq)
 order by finished_at limit %(limit)s
 """
 _KEEP = """
-insert into job_evidence (job_id, made_at, digest, event_seq, event_hash, document, key_id)
-values (%(job_id)s, %(made_at)s, %(digest)s, %(event_seq)s, %(event_hash)s, %(document)s,
-    %(key_id)s)
-on conflict (job_id) do update set made_at = excluded.made_at, digest = excluded.digest,
-    event_seq = excluded.event_seq, event_hash = excluded.event_hash, key_id = excluded.key_id,
-    document = excluded.document
-where job_evidence.event_seq < excluded.event_seq
+with kept as (
+    insert into job_evidence (job_id, made_at, digest, event_seq, event_hash, document, key_id)
+    values (%(job_id)s, %(made_at)s, %(digest)s, %(event_seq)s, %(event_hash)s, %(document)s,
+        %(key_id)s)
+    on conflict (job_id) do update set made_at = excluded.made_at, digest = excluded.digest,
+        event_seq = excluded.event_seq, event_hash = excluded.event_hash,
+        key_id = excluded.key_id, document = excluded.document
+    where job_evidence.event_seq < excluded.event_seq
+)
+update job set sealed = true
+where id = %(job_id)s and last_event_seq <= %(event_seq)s and finished_at is not null
 """
+"""Every other write of a job says that it is not sealed as it is now (app.storage.job_rows)."""
 _ADD_KEY = """
 insert into evidence_key (id, public, sealed, created_at)
 values (%(id)s, %(public)s, %(sealed)s, %(created_at)s)

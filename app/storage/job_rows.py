@@ -60,7 +60,8 @@ update job set state = %(state)s, wait_reason = %(wait_reason)s, wait_note = %(w
     holds = %(holds)s, owner = %(owner)s, epoch = %(epoch)s,
     cancel_requested = %(cancel_requested)s, pause_requested = %(pause_requested)s,
     failure = %(failure)s, started_at = %(started_at)s, finished_at = %(finished_at)s,
-    last_event_seq = %(last_event_seq)s, approval = %(approval)s
+    last_event_seq = %(last_event_seq)s, approval = %(approval)s,
+    sealed = false
 where id = %(id)s
 """
 WRITE_STEP = """

@@ -97,7 +97,7 @@ order by name
 _MINE = "select id, owner, epoch from job where owner = %(me)s"
 _DUE = """
 select job.id from job
-where owner is null and wake_at < clock_timestamp() - make_interval(secs => %(late)s)
+where owner is null and wake_at < statement_timestamp() - make_interval(secs => %(late)s)
     and not exists (
         select 1 from procrastinate_jobs as wake
         where wake.queueing_lock = 'job:' || job.id and (wake.status = 'todo'

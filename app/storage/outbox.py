@@ -34,7 +34,7 @@ update webhook_delivery set owner = :token,
     held_until = clock_timestamp() + make_interval(secs => :hold)
 where number = (
     select d.number from webhook_delivery d join webhook w on w.id = d.webhook_id
-    where d.state = 'pending' and d.next_at <= clock_timestamp()
+    where d.state = 'pending' and d.next_at <= statement_timestamp()
         and (d.held_until is null or d.held_until < clock_timestamp())
         and (w.state = 'active' or d.type = :test) and w.host <> all(:busy)
         and not exists (
@@ -93,19 +93,25 @@ _SWEEPS = (
     update webhook_delivery set state = 'failed', finished_at = clock_timestamp(), owner = null,
         held_until = null
     where number in (select number from webhook_delivery where state = 'pending'
-        and queued_at < clock_timestamp() - make_interval(secs => :too_old)
+        and queued_at < statement_timestamp() - make_interval(secs => :too_old)
         and (held_until is null or held_until < clock_timestamp())
         limit :most for update skip locked)
     """,
     """
     delete from webhook_delivery where number in (select number from webhook_delivery
         where state <> 'pending'
-            and finished_at < clock_timestamp() - make_interval(secs => :keep)
+            and finished_at < statement_timestamp() - make_interval(secs => :keep)
         limit :most for update skip locked)
     """,
     """
+    with recursive known (id) as (
+        select min(webhook_id) from webhook_delivery
+        union all
+        select (select min(d.webhook_id) from webhook_delivery d where d.webhook_id > known.id)
+        from known where known.id is not null)
     delete from webhook_delivery where number in (select d.number from webhook_delivery d
-        where not exists (select 1 from webhook w where w.id = d.webhook_id)
+        where d.webhook_id in (select id from known where id is not null
+            except select id from webhook)
         limit :most for update of d skip locked)
     """,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -28,7 +29,7 @@ RETENTION_LOCK = 0x636C770A
 
 _FREE = """
     state in ('succeeded', 'failed', 'cancelled')
-    and finished_at < clock_timestamp() - %(keep)s::interval
+    and finished_at < statement_timestamp() - %(keep)s::interval
     and not exists (select 1 from retention_hold h where h.job_id = job.id)
     and exists (
         select 1 from job_evidence s where s.job_id = job.id and s.event_seq >= last_event_seq)
@@ -63,17 +64,17 @@ select id from job where {_FREE}
 """  # noqa: S608 - constants of this module
 _OLD = {
     "evidence": """
-        select job_id from job_evidence e where made_at < clock_timestamp() - %(keep)s::interval
+        select job_id from job_evidence e where made_at < statement_timestamp() - %(keep)s::interval
             and not exists (select 1 from job where job.id = e.job_id)
             and not exists (select 1 from retention_hold h where h.job_id = e.job_id)
     """,
     "plans": """
-        select id from plan where created_at < clock_timestamp() - %(keep)s::interval
-            and expires_at < clock_timestamp()
+        select id from plan where created_at < statement_timestamp() - %(keep)s::interval
+            and expires_at < statement_timestamp()
             and not exists (select 1 from job where job.plan_id = plan.id)
     """,
     "idempotency": """
-        select ctid from idempotency where created_at < clock_timestamp() - %(keep)s::interval
+        select ctid from idempotency where created_at < statement_timestamp() - %(keep)s::interval
     """,
 }
 _DELETE = {
@@ -83,11 +84,17 @@ _DELETE = {
 }
 
 
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+
 class Retention:
     """Implements `app.services.retention.RetentionRows`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._reached: dict[str, datetime] = {}
+        """Per kind the end of the last job something went of in this pass: those before it have
+        nothing left, and are not looked at again until the next pass."""
 
     async def counts(self, keep: Keep) -> Mapping[str, int]:
         """See RetentionRows."""
@@ -159,18 +166,19 @@ class Retention:
             )
             return done.rowcount == 1
 
-    @staticmethod
-    async def _rows_of_a_job(connection: Connection, kind: str, keep: Keep) -> int:
+    async def _rows_of_a_job(self, connection: Connection, kind: str, keep: Keep) -> int:
         table, key = _ROWS[kind]
         job = await _one(
             connection,
-            f"select id from job where {_FREE}"  # noqa: S608 - constants
+            f"select id, finished_at from job where {_FREE} and finished_at >= %(since)s"  # noqa: S608 - constants
             f" and exists (select 1 from {table} r where r.job_id = job.id)"
             " order by finished_at limit 1 for update skip locked",
             keep=_kept(kind, keep),
+            since=self._reached.pop(kind, _ALWAYS),
         )
         if not job:
             return 0
+        self._reached[kind] = job["finished_at"]
         await connection.execute(
             "update job_evidence set rows_pruned_at = clock_timestamp()"
             " where job_id = %s and rows_pruned_at is null",

@@ -44,7 +44,7 @@ set owner = :owner, held_until = clock_timestamp() + make_interval(secs => :hold
 where cluster_id = (
     select w.cluster_id from cluster_watch w join cluster c on c.id = w.cluster_id
     where c.deleted_at is null and {_HAS_MEMBERS}
-        and coalesce(w.interval_seconds, :default) > 0 and w.next_at <= clock_timestamp()
+        and coalesce(w.interval_seconds, :default) > 0 and w.next_at <= statement_timestamp()
         and (w.held_until is null or w.held_until < clock_timestamp())
     order by w.next_at limit 1 for update of w skip locked)
 returning *
@@ -89,11 +89,11 @@ from cluster_period where cluster_id = :cluster
 _OLD = (
     """
     delete from cluster_period where cluster_id = :cluster
-        and last_at < clock_timestamp() - make_interval(secs => :keep)
+        and last_at < statement_timestamp() - make_interval(secs => :keep)
     """,
     """
     delete from cluster_event where cluster_id = :cluster
-        and at < clock_timestamp() - make_interval(secs => :keep)
+        and at < statement_timestamp() - make_interval(secs => :keep)
     """,
 )
 _INTERVAL = """
