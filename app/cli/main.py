@@ -27,6 +27,7 @@ from app.cli import (
     retention,
     service,
     simulate,
+    vault,
     webhooks,
 )
 from app.cli.desk import command
@@ -56,6 +57,7 @@ app.add_typer(evidence.app, name="evidence")
 app.add_typer(audit.app, name="audit")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(keys.app, name="keys")
+app.add_typer(vault.app, name="vault")
 app.add_typer(guide.app, name="guide")
 
 

@@ -58,7 +58,7 @@ def new_key(vault: Vault, now: datetime) -> SigningKey:
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     key_id = key_id_of(public)
-    sealed = vault.seal(private.private_bytes_raw(), _context(key_id))
+    sealed = vault.seal(private.private_bytes_raw(), key_context(key_id))
     return SigningKey(key_id, public, sealed, now)
 
 
@@ -156,12 +156,13 @@ def decoded(text: str) -> bytes:
 
 def _private(key: SigningKey, vault: Vault) -> Ed25519PrivateKey:
     try:
-        return Ed25519PrivateKey.from_private_bytes(vault.open(key.sealed, _context(key.id)))
+        return Ed25519PrivateKey.from_private_bytes(vault.open(key.sealed, key_context(key.id)))
     except VaultError as error:
         raise KeyUnusable(f"evidence key {key.id}: {error}") from None
 
 
-def _context(key_id: str) -> str:
+def key_context(key_id: str) -> str:
+    """What a sealed private key is bound to."""
     return f"evidence-key:{key_id}"
 
 

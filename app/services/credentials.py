@@ -106,27 +106,3 @@ class CredentialsService:
                     credential_id=credential_id,
                 )
             await tx.credentials.remove(credential_id)
-
-    async def rewrap(self) -> int:
-        """Move every secret to the newest key-encryption key; how many were moved.
-
-        Afterwards the older keys may be taken out of the key file, once backups taken before are
-        no longer needed. The secrets themselves and their versions do not change.
-        """
-        moved = 0
-        after: str | None = None
-        while True:
-            async with self.store.transaction() as tx:
-                page = await tx.credentials.page(after, 100)
-                for entry in page.items:
-                    credential = await tx.credentials.get(entry.id, lock=True)
-                    if credential is None:
-                        continue
-                    context = Credential.context(credential.id)
-                    sealed = self.vault.rewrap(credential.sealed, context)
-                    if sealed != credential.sealed:
-                        await tx.credentials.rotate(replace(credential, sealed=sealed))
-                        moved += 1
-            after = page.next
-            if after is None:
-                return moved

@@ -36,6 +36,7 @@ from app.services.records import (
     StoredPlan,
 )
 from app.services.schedule_records import Schedules
+from app.services.sealed_records import SealedValues
 from app.services.webhook_records import DeliveryLog, Subscriptions
 
 NewId = Callable[[str], str]
@@ -275,6 +276,8 @@ class Transaction(Protocol):
     def subscriptions(self) -> Subscriptions: ...
     @property
     def deliveries(self) -> DeliveryLog: ...
+    @property
+    def sealed(self) -> SealedValues: ...
     @property
     def jobs(self) -> JobDesk:
         """What people do with jobs; creating one wakes the engine when this transaction commits."""

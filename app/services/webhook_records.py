@@ -93,7 +93,12 @@ class SigningSecret:
     @property
     def context(self) -> str:
         """What the sealed value is bound to."""
-        return f"webhook-secret:{self.id}"
+        return self.context_of(self.id)
+
+    @staticmethod
+    def context_of(secret_id: str) -> str:
+        """What the sealed value of the secret with that id is bound to."""
+        return f"webhook-secret:{secret_id}"
 
 
 @dataclass(frozen=True, slots=True)

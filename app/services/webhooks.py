@@ -255,41 +255,7 @@ class WebhooksService:
             await remember(tx, once, delivery_id, now)
             return Outcome(again)
 
-    async def rewrap(self) -> int:
-        """Move every secret to the newest key-encryption key; how many were moved."""
-        moved = 0
-        after: str | None = None
-        while True:
-            async with self.store.transaction() as tx:
-                page = await tx.subscriptions.page(after, 100)
-                for entry in page.items:
-                    found = await tx.subscriptions.get(entry.id, lock=True)
-                    if found is not None:
-                        moved += await self._rewrapped(tx, found)
-            after = page.next
-            if after is None:
-                return moved
-
     # -- the parts
-
-    async def _rewrapped(self, tx: Transaction, subscription: Subscription) -> int:
-        secrets = tuple(
-            replace(s, sealed=self.vault.rewrap(s.sealed, s.context)) for s in subscription.secrets
-        )
-        authorization = subscription.authorization
-        if authorization.sealed is not None:
-            context = Authorization.context(subscription.id)
-            authorization = replace(
-                authorization, sealed=self.vault.rewrap(authorization.sealed, context)
-            )
-        moved = sum(
-            a.sealed != b.sealed for a, b in zip(secrets, subscription.secrets, strict=True)
-        )
-        moved += authorization.sealed != subscription.authorization.sealed
-        if moved:
-            changed = replace(subscription, secrets=secrets, authorization=authorization)
-            await tx.subscriptions.replace(changed)
-        return moved
 
     async def _with(
         self, tx: Transaction, before: Subscription, said: SaidSubscription, by: Principal

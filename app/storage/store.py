@@ -45,6 +45,7 @@ from app.storage.peers import ClusterRows, PeerRows
 from app.storage.reach import EVERYTHING, Reach, reach_of_the_caller
 from app.storage.reached_desk import ReachedDesk
 from app.storage.schedules import ScheduleRows
+from app.storage.sealed import SealedRows
 from app.storage.tables import PlanRow
 from app.storage.webhooks import DeliveryRows, SubscriptionRows
 from app.storage.windows import WindowRows
@@ -164,6 +165,7 @@ class UnitOfWork:
     remembered: RememberedRows
     subscriptions: SubscriptionRows
     deliveries: DeliveryRows
+    sealed: SealedRows
     jobs: JobDesk
 
 
@@ -203,6 +205,7 @@ class PostgresStore:
                         remembered=RememberedRows(session),
                         subscriptions=SubscriptionRows(session, reach),
                         deliveries=DeliveryRows(session, reach),
+                        sealed=SealedRows(session),
                         jobs=ReachedDesk(desk, reach) if reach.limited else desk,
                     )
                     await session.flush()

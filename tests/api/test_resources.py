@@ -461,22 +461,3 @@ async def test_a_peer_is_in_one_cluster_at_most(world: World) -> None:
     with pytest.raises(Problem, match="peer-in-cluster"):
         async with world.parts.store.transaction() as tx:
             await tx.clusters.record_members(two["id"], [peer["id"]], peer["id"])
-
-
-async def test_all_secrets_move_to_a_new_key_encryption_key(world: World) -> None:
-    from dataclasses import replace
-
-    from app.security.vault import add_key, load_vault
-    from app.settings import Settings
-
-    credential = await world.credential()
-    settings: Settings = world.app.state.settings
-    add_key(settings.keys)
-    service = replace(world.services.credentials, vault=load_vault(settings.keys))
-    assert await service.rewrap() == 1
-    assert await service.rewrap() == 0
-    newest = service.vault
-    stored = await service.get(credential["id"])
-    assert newest.open(stored.sealed, f"credential:{stored.id}") == PASSWORD.encode()
-    assert newest.key_id(stored.sealed) != "k1"
-    assert (stored.version, stored.fingerprint) == (1, credential["fingerprint"])

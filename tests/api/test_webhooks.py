@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from standardwebhooks import Webhook
 
-from app.security.vault import Vault
 from app.services.webhook_records import Claim, Result
 from app.storage.database import plain_url, resource_engine
 from app.storage.outbox import PostgresOutbox
@@ -384,21 +383,3 @@ async def test_a_disabled_subscription_is_neither_paused_nor_replayed_but_tested
     assert len(sender.claims) == 1
     enabled = (await world.client.post(f"{path}/enable")).json()
     assert (enabled["state"], enabled["state_reason"]) == ("active", "")
-
-
-async def test_secrets_move_to_the_newest_key(world: World) -> None:
-    await subscribe(world, auth={"kind": "sn_hmac", "secret": "shared secret"})
-    service = world.services.webhooks
-    old = dict(world.parts.vault._keys)
-    assert await service.rewrap() == 0
-    path = world.app.state.settings.keys
-    from app.security.vault import add_key, load_vault
-
-    add_key(path)
-    from dataclasses import replace
-
-    moving = replace(service, vault=load_vault(path))
-    assert await moving.rewrap() == 2
-    assert await moving.rewrap() == 0
-    assert isinstance(world.parts.vault, Vault)
-    assert len(old) == 1

@@ -1,10 +1,18 @@
 """What a person sees who starts the service wrongly: one plain line, exit code 2, no traceback."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from pydantic import SecretStr
+
+from app.main import open_service
+from app.security.redaction import Redactor
+from app.services.records import CredentialKind
+from app.settings import Settings
 
 
 def serve(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -76,6 +84,39 @@ def test_a_key_limited_by_labels_is_made_and_shown_on_the_machine(tmp_path, data
         refused = keys("create", "x", *(part for one in wrong for part in ("--label", one)))
         assert refused.returncode == 2, wrong
         assert "Traceback" not in refused.stderr
+
+
+async def test_the_key_of_the_vault_is_changed_beside_a_running_service(tmp_path, database_url):
+    def vault(*arguments):
+        return clusterway(tmp_path, "vault", *arguments, CLUSTERWAY_DATABASE_URL=database_url)
+
+    settings = Settings(database_url=SecretStr(database_url), data_folder=tmp_path / "data")
+    async with open_service(settings, Redactor()) as service:
+        keep = service.services.credentials.create
+        made = await keep("one", CredentialKind.PASSWORD, "admin", "first secret", None)
+        new = await asyncio.to_thread(vault, "new-key")
+        assert new.returncode == 0, new.stderr
+        key, _, said = new.stdout.partition(" ")
+        assert "clusterway vault rewrap" in said
+        early = await asyncio.to_thread(vault, "retire", "k1")
+        assert (early.returncode, "1 credentials" in early.stderr) == (1, True)
+        done = await asyncio.to_thread(vault, "rewrap")
+        assert done.returncode == 0, done.stderr
+        assert "credentials: 1 moved" in done.stdout
+        assert (await asyncio.to_thread(vault, "retire", "k1")).returncode == 0
+        # The process that was running all the time.
+        context = made.value.context(made.value.id)
+        stored = await service.services.credentials.get(made.value.id)
+        assert service.vault.open(stored.sealed, context) == b"first secret"
+        await keep("two", CredentialKind.PASSWORD, "admin", "second secret", None)
+    shown = vault("list")
+    assert [line.split()[:2] for line in shown.stdout.splitlines()[1:]] == [[key, "2"]]
+    for wrong, code in ((("retire", "k1"), 2), (("retire", key), 1), (("retire",), 2)):
+        refused = vault(*wrong)
+        assert refused.returncode == code, (wrong, refused)
+        assert "Traceback" not in refused.stderr
+    for secret in ("first secret", "second secret"):
+        assert secret not in shown.stdout + done.stdout + done.stderr
 
 
 def test_who_is_locked_out_gets_back_in_on_the_machine_itself(tmp_path, database_url):

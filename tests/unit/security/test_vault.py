@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.security.vault import Vault, VaultError, add_key, load_vault
+from app.security.key_file import KeyFile
+from app.security.vault import Vault, VaultError, load_vault
 
 KEY = b"k" * 32
 
@@ -99,10 +100,72 @@ def test_a_key_file_that_others_may_read_is_refused_with_the_way_out(tmp_path: P
 def test_a_key_can_be_added(tmp_path: Path) -> None:
     path = tmp_path / "vault.keys"
     sealed = load_vault(path).seal(b"secret", "a")
-    key_id = add_key(path)
+    key_id = KeyFile(path).add()
     vault = load_vault(path)
     assert vault.open(sealed, "a") == b"secret"
     assert vault.key_id(vault.seal(b"new", "a")) == key_id
+
+
+def test_a_running_vault_uses_a_new_key_from_its_next_secret_on(tmp_path: Path) -> None:
+    path = tmp_path / "vault.keys"
+    running = load_vault(path)
+    before = running.seal(b"old", "a")
+    key_id = KeyFile(path).add()
+    assert running.key_id(running.seal(b"new", "a")) == key_id
+    another = load_vault(path)
+    newest = KeyFile(path).add()
+    by_another = another.seal(b"newer", "a")
+    assert another.key_id(by_another) == newest
+    # Met before it sealed anything itself.
+    assert running.open(by_another, "a") == b"newer"
+    assert running.open(before, "a") == b"old"
+
+
+def test_a_key_file_that_became_unusable_does_not_stop_a_running_vault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "vault.keys"
+    running = load_vault(path)
+    for text in ("k1:???\n", "", "fingerprint:" + "A" * 43 + "=\n"):
+        path.write_text(text)
+        assert running.open(running.seal(b"secret", "a"), "a") == b"secret"
+    assert len(caplog.records) == 3
+    path.unlink()
+    assert running.open(running.seal(b"secret", "a"), "a") == b"secret"
+
+
+def test_retiring_the_first_key_keeps_digests_and_gives_it_away_to_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "vault.keys"
+    first = load_vault(path)
+    old_line = path.read_text().splitlines()[-1]
+    digests = (first.fingerprint(b"x"), first.request_digest(b"x"))
+    file = KeyFile(path)
+    second, third = file.add(), file.add()
+    with pytest.raises(VaultError, match="newest"):
+        file.retire(third)
+    for unknown in ("k9", "fingerprint"):
+        with pytest.raises(VaultError, match="no key"):
+            file.retire(unknown)
+    for retired in ("k1", second):
+        file.retire(retired)
+        again = load_vault(path)
+        assert (again.fingerprint(b"x"), again.request_digest(b"x")) == digests
+    assert again.keys == (third,)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    left = path.read_text()
+    assert old_line.partition(":")[2] not in left
+    assert [entry.name for entry in path.parent.iterdir()] == ["vault.keys"]
+
+
+def test_of_keys_added_at_once_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "vault.keys"
+    load_vault(path)
+    threads = [threading.Thread(target=KeyFile(path).add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(load_vault(path).keys) == 9
 
 
 @pytest.mark.parametrize(
