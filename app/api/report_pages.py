@@ -34,7 +34,7 @@ def cluster_page(report: ClusterReport, names: Names) -> HTMLResponse:
     diagnosis = report.diagnosis
     state = "good" if diagnosis.healthy else "bad"
     parts = [
-        f"<p>Observed {_moment(report.observed_at)}.</p>",
+        f"<p>Observed {moment(report.observed_at)}.</p>",
         f"<p class={state}><b>{shown(diagnosis.summary)}</b></p>",
         _job(diagnosis.running_job_id),
         "<h2>Members</h2>",
@@ -64,7 +64,7 @@ def cluster_page(report: ClusterReport, names: Names) -> HTMLResponse:
             ("Outcome", "Check", "Peer", "Found, and what to do", "Guide"),
             (
                 (
-                    _Marked(checked.outcome),
+                    Marked(checked.outcome),
                     checked.title,
                     _name(checked.peer_id, names),
                     _found(checked),
@@ -79,7 +79,7 @@ def cluster_page(report: ClusterReport, names: Names) -> HTMLResponse:
             ("Outcome", "Check", "Of", "Worth knowing", "Guide"),
             (
                 (
-                    _Marked(PASS),
+                    Marked(PASS),
                     several[0].title,
                     ", ".join(_name(checked.peer_id, names) or "all" for checked in several),
                     " ".join(f.message for checked in several for f in checked.findings),
@@ -97,8 +97,8 @@ def plan_page(plan: PlanRead, cluster_name: str, names: Names) -> HTMLResponse:
     verdict = "A finding forbids starting." if plan.blocked else "Nothing forbids starting."
     parts = [
         (
-            f"<p>Cluster {shown(cluster_name)}. Made {_moment(plan.created_at)}, can be started"
-            f" until {_moment(plan.expires_at)}. Digest <code>{shown(plan.digest)}</code>.</p>"
+            f"<p>Cluster {shown(cluster_name)}. Made {moment(plan.created_at)}, can be started"
+            f" until {moment(plan.expires_at)}. Digest <code>{shown(plan.digest)}</code>.</p>"
         ),
         f"<p class={'bad' if plan.blocked else 'good'}><b>{verdict}</b></p>",
         table(("Parameter", "Value"), plan.parameters.items()),
@@ -231,13 +231,14 @@ def _found(checked: CheckedRead) -> str:
     return " ".join([*told, settled]).strip()
 
 
-class _Marked(str):
+class Marked(str):
     """An outcome that is shown in its colour."""
 
     __slots__ = ()
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """A time as people read it, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -262,7 +263,7 @@ def _minutes(seconds: float) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, _Marked):
+    if isinstance(value, Marked):
         return f"<td class={_CLASSES.get(value, 'bad')}>{shown(value)}"
     return f"<td>{shown(value)}"
 

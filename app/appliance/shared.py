@@ -20,7 +20,7 @@ PEER_SPECIFIC = (
     "Logger",
     "RemoteSyslog",
     "Administration",
-    "Management",
+    "Management Interface",
     "NetworkInterface",
     "Option",
 )

@@ -94,11 +94,15 @@ def settled_by(finding: Finding) -> str:
 
 
 def citing(findings: Iterable[Finding], *prefixes: str) -> tuple[Finding, ...]:
-    """The findings with only the citations of these chapters of the guide (`PRE`, `ADD`, ...)."""
+    """The findings with only the citations of these chapters of the guide (`PRE`, `ADD`, ...).
+
+    One that cites none of them keeps all it has: nobody is refused without the rule.
+    """
     starts = tuple(f"{prefix}-" for prefix in prefixes)
+    given = tuple(findings)
+    own = (tuple(r for r in f.requirements if r.startswith(starts)) for f in given)
     return tuple(
-        replace(f, requirements=tuple(r for r in f.requirements if r.startswith(starts)))
-        for f in findings
+        replace(f, requirements=kept or f.requirements) for f, kept in zip(given, own, strict=True)
     )
 
 

@@ -179,7 +179,7 @@ def members_agree(cluster: Cluster, views: Mapping[str, View]) -> Iterator[Findi
             continue
         wrong = {
             "cluster name": seen.clustering.cluster_name != cluster.name,
-            "peer list": seen.clustering.addresses != addresses,
+            "peer list": seen.clustering.fields != addresses,
             "configuration master": primary is not None
             and seen.clustering.primary_address != primary.address,
         }
@@ -188,12 +188,13 @@ def members_agree(cluster: Cluster, views: Mapping[str, View]) -> Iterator[Findi
             yield blocker(
                 "members-disagree",
                 f"{member.name} has a different {what} than registered for {cluster.name}.",
-                "Bring System > Clustering of all members into line before changing the cluster.",
+                "Bring System > Clustering of all members into line first: align-clustering writes"
+                " the registered settings (guide p.27).",
                 "ADD-N-02 ADD-N-04 ADD-N-05 ADD-05",
                 peer_id=member.id,
                 evidence={
                     "cluster_name": seen.clustering.cluster_name,
-                    "peers": ", ".join(seen.clustering.addresses),
+                    "peers": ", ".join(field or "(empty)" for field in seen.clustering.fields),
                     "configuration_master": str(seen.clustering.primary_address),
                 },
             )

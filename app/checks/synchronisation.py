@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from app.checks.findings import blocker, info
 from app.domain.cluster import Cluster
 from app.domain.finding import Finding
-from app.domain.observation import Clustering, Observation, View
+from app.domain.observation import Observation, View
 from app.domain.peer import Peer
 
 MISPLACED = {
@@ -23,15 +23,10 @@ def misplaced(cluster: Cluster, seen: Observation) -> tuple[str, ...]:
     addresses = tuple(peer.address for peer in cluster.members)
     wrong = {
         "cluster name": now.cluster_name != cluster.name,
-        "peer list": now.addresses != addresses or has_holes(now),
+        "peer list": now.addresses != addresses or now.has_holes,
         "configuration master": primary is None or now.primary_address != primary.address,
     }
     return tuple(name for name, is_wrong in wrong.items() if is_wrong)
-
-
-def has_holes(now: Clustering) -> bool:
-    """Whether an empty field stands before a filled one in the peer list."""
-    return [peer.index for peer in now.peers] != [*range(1, len(now.peers) + 1)]
 
 
 def differing(cluster: Cluster, views: Mapping[str, View]) -> Iterator[Finding]:

@@ -14,7 +14,17 @@ from typing import Annotated
 import typer
 
 from app.guide import requirements
-from app.guide.coverage import KINDS, RECORD, ROOT, Coverage, collect, missing, to_record
+from app.guide.coverage import (
+    KINDS,
+    RECORD,
+    ROOT,
+    Coverage,
+    by_word,
+    collect,
+    gate_reasons,
+    missing,
+    to_record,
+)
 from app.guide.rehearsing import plans
 from app.procedures.registry import HANDLERS
 
@@ -60,7 +70,7 @@ def coverage_pages(found: Coverage) -> Iterator[tuple[Path, str]]:
 def by_word_or_page(found: Coverage) -> Iterator[str]:
     """What no code settles, each with the reason."""
     for title, listed in (
-        ("By an operator's word only: no access path shows it", list(_by_word(found))),
+        ("By an operator's word only", list(_by_word(found))),
         ("By a document or a report only", list(_explained(found))),
     ):
         yield f"{title} ({len(listed)})"
@@ -100,9 +110,10 @@ def page(found: Coverage) -> str:
         "",
         "## By an operator's word only",
         "",
-        "No access path shows these, so a job waits until an operator has stated them.",
+        "A job waits until an operator has stated these. Behind what the guide says stands why no",
+        "step or check can settle it.",
         "",
-        "| requirement | gate | what the guide says |",
+        "| requirement | gate | what the guide says, and why it is asked |",
         "|---|---|---|",
         *map(_row, _by_word(found)),
         "",
@@ -126,14 +137,10 @@ def page(found: Coverage) -> str:
 
 
 def _by_word(found: Coverage) -> Iterator[tuple[str, str, str]]:
-    """Requirement, gate and the guide's words."""
-    for name, sources in found.items():
-        if (
-            sources
-            and sources[0].kind == "gate"
-            and {s.kind for s in sources} <= {"gate", "finding"}
-        ):
-            yield name, sources[0].where, requirements()[name].text
+    """Requirement, gate, and what the guide says with the reason why no code settles it."""
+    for name in by_word(found):
+        told = f"{requirements()[name].text} *{gate_reasons().get(name, '')}*"
+        yield name, found[name][0].where, told
 
 
 def _explained(found: Coverage) -> Iterator[tuple[str, str, str]]:

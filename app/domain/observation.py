@@ -77,6 +77,17 @@ class Clustering:
         return tuple(peer.address for peer in self.peers)
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The peer fields up to the last one that is filled; an empty one between them is ""."""
+        by_index = {peer.index: peer.address for peer in self.peers}
+        return tuple(by_index.get(n, "") for n in range(1, max(by_index, default=0) + 1))
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether an empty field stands before a filled one (RML-23)."""
+        return "" in self.fields
+
+    @property
     def primary_address(self) -> str | None:
         """The address in the field that `Configuration master` names; None where there is none."""
         for peer in self.peers:

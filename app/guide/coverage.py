@@ -148,6 +148,25 @@ def _documents() -> tuple[Mapping[str, Any], ...]:
     return tuple(entries)
 
 
+@cache
+def gate_reasons() -> Mapping[str, str]:
+    """Why nothing but an operator's word satisfies a requirement, by its id."""
+    text = files(__package__).joinpath("gates.yaml").read_text(encoding="utf-8")
+    entries: list[dict[str, str]] = yaml.safe_load(text)
+    return {name: entry["why"] for entry in entries for name in entry["ids"].split()}
+
+
+def by_word(coverage: Coverage) -> tuple[str, ...]:
+    """The requirements that nothing but an operator's word satisfies; findings tell of some."""
+    return tuple(
+        name
+        for name, sources in coverage.items()
+        if sources and sources[0].kind == "gate" and {s.kind for s in sources} <= _WORD
+    )
+
+
+_WORD = frozenset({"gate", "finding"})
+
 RECORD = "coverage.json"
 """The coverage as it was last collected, kept in order by a test: what the service shows."""
 

@@ -132,7 +132,14 @@ REHEARSED: tuple[Rehearsed, ...] = (
         devices={"exp2": {"maintenance": True}},
         name="off",
     ),
-    Rehearsed("remove-peer", {"peer_id": "exp3"}, members=3),
+    Rehearsed(
+        "remove-peer",
+        {"peer_id": "exp3"},
+        peers=4,
+        members=3,
+        devices={"exp4": {"zones": [{"name": "to-edge", "peers": ["192.0.2.13"]}]}},
+        neighbours=neighbours("exp4"),
+    ),
     Rehearsed(
         "remove-peer",
         {"peer_id": "exp1", "new_primary_peer_id": "exp2"},
@@ -155,7 +162,14 @@ REHEARSED: tuple[Rehearsed, ...] = (
         off=("exp1",),
         name="primary",
     ),
-    Rehearsed("disband", {"rename_primary": True}, members=3),
+    Rehearsed(
+        "disband",
+        {"rename_primary": True},
+        peers=4,
+        members=3,
+        devices={"exp4": {"zones": [{"name": "to-edge", "peers": ["192.0.2.13"]}]}},
+        neighbours=neighbours("exp4"),
+    ),
     Rehearsed("change-primary", {"peer_id": "exp2"}, members=3),
     Rehearsed("change-primary", {"peer_id": "exp2"}, members=3, off=("exp1",), name="dead"),
     Rehearsed(

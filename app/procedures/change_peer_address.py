@@ -120,7 +120,8 @@ def address_usable(p: Parameters, s: Situation, peer: Peer) -> Iterator[Finding]
         ("subnet_mask", p.subnet_mask),
         ("gateway", p.gateway),
     ):
-        if text and not _is_ipv4(text):
+        left_as_it_is = not text and field != "new_address"
+        if not left_as_it_is and not _is_ipv4(text):
             yield from at(f"/{field}", [_not_usable(f"{text!r} is no IPv4 address.", peer)])
     if not _is_ipv4(p.new_address):
         return

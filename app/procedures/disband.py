@@ -22,6 +22,7 @@ from app.procedures.parts import with_steps
 from app.procedures.situation import relied_on
 from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
+from app.procedures.steps.clustering import filled
 from app.procedures.steps.leaving import delete_pre_shared_key, disable_lync, leave_cluster
 from app.procedures.steps.names import no_longer_named
 from app.procedures.steps.neighbours import zones_after_dissolving
@@ -132,7 +133,7 @@ def _harmless(peer: Peer, primary: Peer) -> str:
 
 def _listed(s: Situation, peer: Peer) -> tuple[str, ...]:
     seen = s.observed(peer.id)
-    return seen.clustering.addresses if seen else ()
+    return tuple(filled(seen.clustering)) if seen else ()
 
 
 def _unreachable(peer: Peer) -> Finding:

@@ -22,7 +22,7 @@ from app.procedures.parts import with_steps
 from app.procedures.situation import relied_on
 from app.procedures.steps.attest import gate, gates_for, neighbours_updated
 from app.procedures.steps.backup import back_up
-from app.procedures.steps.clustering import write_clustering
+from app.procedures.steps.clustering import filled, write_clustering
 from app.procedures.steps.leaving import delete_pre_shared_key, disable_lync, leave_cluster
 from app.procedures.steps.names import no_longer_named
 from app.procedures.steps.neighbours import zones_of_neighbours
@@ -110,7 +110,7 @@ def stages_for(
         Stage("leaving", "On the Expressway that is being removed", (
             back_up(gone, "RML-32"),
             leave_cluster(gone, "RML-06 RML-07 RML-09 RML-10 RML-11 RML-14 RML-15",
-                          cluster_name=own_name, extends=seen.clustering.addresses),
+                          cluster_name=own_name, extends=filled(seen.clustering)),
             delete_pre_shared_key(gone, "RML-13 RML-15"),
             disable_lync(gone, "RML-18 RML-19"),
             restart(gone, "RML-17 RML-20", others=cluster.members),
@@ -131,9 +131,10 @@ def stages_for(
         Stage("status", "Check that all remaining peers have the same clustering configuration", (
             record_members(first, cluster, staying, primary,
                            "RML-01 RML-02 RML-03 RML-06 RML-30 RML-37"),
+            alarms_cleared(gone, "RML-16 RML-17 RML-33", known=change_primary.lasting(s, peer)),
             *(alarms_cleared(member, "RML-16 RML-17",
                              known=change_primary.lasting(s, member.peer))
-              for member in (gone, first, *rest)),
+              for member in (first, *rest)),
             *(database_active(m, "RML-30 RML-37", shown="cluster_status" in m.capabilities)
               for m in (first, *rest)),
         ), "19"),

@@ -45,6 +45,25 @@ async def test_members_are_compared_and_differences_marked(world: World) -> None
     }
 
 
+async def test_the_page_for_people_marks_what_differs_and_escapes_it(world: World) -> None:
+    cluster, first, second = await clustered(world)
+    for peer, name in ((first, "<b>same"), (second, "<b>same")):
+        world.appliances.configurations[peer["id"]] = PeerSettings(
+            peer["id"],
+            peer["name"],
+            {"SystemUnit Name": name, "SIP UDP Mode": "On" if peer is second else "Off"},
+            {},
+        )
+    path = f"/v1/clusters/{cluster['id']}/settings-matrix"
+    answer = await world.client.get(path, params={"format": "html"})
+    assert answer.headers["content-type"].startswith("text/html")
+    assert f"<th>{first['name']}<th>{second['name']}" in answer.text.replace("</th>", "")
+    assert answer.text.count("<td class=bad>SystemUnit Name: &lt;b&gt;same") == 2
+    assert "SIP UDP Mode<td class=bad>On" in answer.text
+    assert "Nothing." not in answer.text
+    is_problem(await world.client.get(path, params={"format": "pdf"}), 422, "invalid-request")
+
+
 async def test_a_member_that_does_not_answer_is_named(world: World) -> None:
     cluster, first, second = await clustered(world)
     answer = await world.client.get(f"/v1/clusters/{cluster['id']}/settings-matrix")

@@ -26,7 +26,7 @@ class Clustered:
             return (f"lists the peers {listed}; should list none",) if listed else ()
         wanted = {
             "cluster name": (now.cluster_name, self.name),
-            "peer list": (", ".join(now.addresses), ", ".join(self.addresses)),
+            "peer list": (_listed(now.fields), _listed(self.addresses)),
             "primary": (now.primary_address or "", self.primary or ""),
         }
         return tuple(
@@ -34,6 +34,10 @@ class Clustered:
             for what, (is_, should) in wanted.items()
             if is_ != should
         )
+
+
+def _listed(fields: tuple[str, ...]) -> str:
+    return ", ".join(field or "(empty)" for field in fields)
 
 
 ALONE = Clustered()

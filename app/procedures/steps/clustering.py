@@ -109,8 +109,7 @@ def expect_words(
 
 def filled(clustering: Clustering) -> list[str]:
     """The peer fields up to the last one that is filled; an empty one between them shows."""
-    by_index = {peer.index: peer.address for peer in clustering.peers}
-    return [by_index.get(n, "") for n in range(1, max(by_index, default=0) + 1)]
+    return list(clustering.fields)
 
 
 async def _look_clustering(ctx: StepContext) -> Look:

@@ -29,7 +29,8 @@ def compared(*edits: tuple[str, str, str], **devices: Any) -> SettingsMatrix:
             }
         )
         for name, path, value in edits:
-            rehearsal.fleet[name].write(path.split(), value)
+            rehearsal.fleet[name].configuration.put(path, value)
+            rehearsal.fleet[name].after_configuration()
         read: dict[str, PeerSettings | None] = {}
         for name in names:
             if rehearsal.fleet[name].up:

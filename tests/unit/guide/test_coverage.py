@@ -10,7 +10,16 @@ from typer.testing import CliRunner
 
 from app.cli import guide
 from app.guide import requirements
-from app.guide.coverage import KINDS, Coverage, Source, collect, missing, of_documents
+from app.guide.coverage import (
+    KINDS,
+    Coverage,
+    Source,
+    by_word,
+    collect,
+    gate_reasons,
+    missing,
+    of_documents,
+)
 from app.guide.rehearsing import plans
 from app.guide.scenarios import REHEARSED
 from app.procedures.registry import HANDLERS, PROCEDURES
@@ -109,3 +118,8 @@ def test_the_command_prints_each_section_and_fails_on_what_is_left(monkeypatch, 
     bad = CliRunner().invoke(guide.app, ["coverage"])
     assert bad.exit_code == 1
     assert "ADD-J-22" in bad.output
+
+
+def test_what_only_an_operators_word_satisfies_says_why_and_nothing_else_does(collected):
+    assert set(gate_reasons()) == set(by_word(collected))
+    assert all(len(why) > 60 for why in gate_reasons().values())
