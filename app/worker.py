@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from app.appliance.appliance import Appliance
 from app.domain.job import StepFailure
 from app.engine.errors import EngineError
+from app.engine.failures import place
 from app.engine.going import Pacing
 from app.engine.ports import Tools
 from app.engine.records import JobRecord
@@ -35,6 +36,8 @@ LAST_ENTRIES_SECONDS = 2.0
 """How long a job that is given back waits for its transcript to be on record."""
 CLOSE_SECONDS = 5.0
 """Between two looks for jobs that ended without their last observation, or are not sealed."""
+ANEW_SECONDS = 5.0
+"""Between the end of something that should not have ended and its new beginning."""
 SEAL_AFTER_SECONDS = 45.0
 """Seconds after its end before a job is sealed: a look that was missing has been taken by then."""
 
@@ -81,15 +84,16 @@ async def work(service: Service, drain: asyncio.Event) -> None:
 
     second_look = SecondLook(service.services.planning, service.clock)
     transcript = TranscriptWriter(service.transcripts)
-    beside = {
-        asyncio.create_task(transcript.run(), name="transcripts"),
-        asyncio.create_task(_close(service), name="late looks"),
-        asyncio.create_task(service.services.watching.run(), name="watching"),
-        asyncio.create_task(service.dispatcher.run(), name="webhooks"),
-        asyncio.create_task(service.services.retention.run(), name="retention"),
-        asyncio.create_task(service.services.schedules.run(), name="schedules"),
-        asyncio.create_task(service.services.bulk_work.run(), name="bulk jobs"),
+    runs: dict[str, Callable[[], Awaitable[None]]] = {
+        "transcripts": transcript.run,
+        "late looks": lambda: _close(service),
+        "watching": service.services.watching.run,
+        "webhooks": service.dispatcher.run,
+        "retention": service.services.retention.run,
+        "schedules": service.services.schedules.run,
+        "bulk jobs": service.services.bulk_work.run,
     }
+    beside = {asyncio.create_task(_kept_up(name, run), name=name) for name, run in runs.items()}
     try:
         await service.engine.work(
             handlers=HANDLERS,
@@ -103,6 +107,20 @@ async def work(service: Service, drain: asyncio.Event) -> None:
         for task in beside:
             task.cancel()
         await asyncio.wait(beside)
+
+
+async def _kept_up(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Start it again where a fault of ours ended it: jobs go on, and so must what is beside."""
+    while True:
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would notice
+            log.error(  # noqa: TRY400 - a message could hold a secret
+                "%s ended and begins anew: %s", name, place(error)
+            )
+            await asyncio.sleep(ANEW_SECONDS)
+        else:
+            return
 
 
 async def _close(service: Service) -> None:

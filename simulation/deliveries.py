@@ -58,7 +58,9 @@ class Deliveries:
 
     def _deliver(self, job_id: str, times: int = 1) -> None:
         self._due.pop(job_id, None)
-        workers = [worker for worker in self._world.workers if not worker.dead]
+        workers = [worker for worker in self._world.workers if worker.serves]
+        if not workers:
+            self._sweep_later(job_id, 0.0)
         self._world.draw.shuffle(workers)
         for worker in workers[:times]:
             self._world.carry(worker, job_id, worker.runner.advance(job_id))

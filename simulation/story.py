@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulation.rehearsal import CLUSTER, KEY
+from simulation.waiting import NOTHING_ASKED, Waits, draw_waits
 from transports.mock.faults import Fault, FaultKind
 
 
@@ -37,6 +38,10 @@ class TroubleKind(enum.StrEnum):
     POWER_LOST = "power lost"
     PAUSED = "paused by people"
     CANCELLED = "cancelled by people"
+    WORKER_ENDS = "worker asked to end"
+    """At a crossing, as when it is killed: it gives its jobs back first."""
+    ALL_RESTARTED = "every worker restarted"
+    """`at` seconds into the job: all are killed, and nobody is there for `lasts` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,14 @@ class Story:
     """By how many seconds the clocks of the workers are ahead, in turn; none: all agree."""
     attested: bool = True
     """Operators' statements come with the request, not later."""
+    waits: Waits = NOTHING_ASKED
+    """What is asked of the job beside its plan."""
 
     @property
     def calm(self) -> bool:
         """Nothing goes wrong and nobody interferes: such a job has to succeed."""
-        return not self.faults and not self.troubles and not any(self.clocks)
+        troubled = self.faults or self.troubles or any(self.clocks) or self.waits != NOTHING_ASKED
+        return not troubled
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}: fleet of {len(self.scenario['expressways'])}"]
@@ -78,10 +86,11 @@ class Story:
         ]
         lines += [f"  clocks of workers ahead by {self.clocks}"] if any(self.clocks) else []
         lines += [f"  {t.kind} at {t.at:g} for {t.lasts:g} {t.target}" for t in self.troubles]
-        return "\n".join(lines)
+        return "\n".join([*lines, *filter(None, [str(self.waits)])])
 
 
 CALM_SHARE = 0.1
+ENDINGS = (TroubleKind.WORKER_ENDS, TroubleKind.ALL_RESTARTED)
 _CLOCK_ERRORS = (0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 135.0, -135.0)
 """Seconds; of machines whose time nobody keeps."""
 _OCCASIONS = (
@@ -131,15 +140,31 @@ def draw_story(seed: int, slugs: Sequence[str]) -> Story:
         members=members,
         slugs=tuple(order),
         faults=() if calm else _faults(draw, names),
-        troubles=() if calm else _troubles(draw, names),
+        troubles=() if calm else (*_troubles(draw, names), *_endings(seed)),
         clocks=() if calm else _clocks(seed),
         attested=draw.random() < 0.7,
+        waits=NOTHING_ASKED if calm else draw_waits(seed),
     )
 
 
 def _clocks(seed: int) -> tuple[float, ...]:
     draw = random.Random(f"clocks/{seed}")  # noqa: S311 - repeatable on purpose
     return tuple(draw.choice(_CLOCK_ERRORS) for _ in range(4))
+
+
+def _endings(seed: int) -> tuple[Trouble, ...]:
+    """Workers that end or start anew; drawn apart, as `simulation.waiting`."""
+    draw = random.Random(f"endings/{seed}")  # noqa: S311 - repeatable on purpose
+    kinds = draw.choice(
+        (
+            (),
+            (TroubleKind.WORKER_ENDS,),
+            (TroubleKind.WORKER_ENDS, TroubleKind.WORKER_ENDS),
+            (TroubleKind.ALL_RESTARTED,),
+            (TroubleKind.ALL_RESTARTED, TroubleKind.ALL_RESTARTED, TroubleKind.WORKER_ENDS),
+        )
+    )
+    return tuple(_trouble(draw, kind, ()) for kind in kinds)
 
 
 def _device(draw: random.Random, number: int, name: str) -> dict[str, Any]:
@@ -169,7 +194,7 @@ def _faults(draw: random.Random, names: Sequence[str]) -> tuple[Fault, ...]:
 
 def _troubles(draw: random.Random, names: Sequence[str]) -> tuple[Trouble, ...]:
     """One to five troubles, so that a run has one at least."""
-    kinds = list(TroubleKind)
+    kinds = list(TroubleKind)[: -len(ENDINGS)]
     weights = [6, 7, 3, 3, 2, 3, 2, 3, 2, 1, 1]
     chosen = draw.choices(kinds, weights, k=draw.choice((1, 1, 2, 2, 3, 5)))
     return tuple(_trouble(draw, kind, names) for kind in chosen)
@@ -179,7 +204,12 @@ def _trouble(draw: random.Random, kind: TroubleKind, names: Sequence[str]) -> Tr
     moment = draw.uniform(0, draw.choice(_JOB_SECONDS))
     crossing = float(draw.randint(1, draw.choice(_CROSSINGS)))
     match kind:
-        case TroubleKind.WORKER_KILLED | TroubleKind.LEASE_TAKEN | TroubleKind.WORKER_FROZEN:
+        case (
+            TroubleKind.WORKER_KILLED
+            | TroubleKind.LEASE_TAKEN
+            | TroubleKind.WORKER_FROZEN
+            | TroubleKind.WORKER_ENDS
+        ):
             place = draw.choice(("", "", *PLACES))
             number = crossing if not place else float(draw.randint(1, draw.choice((2, 10))))
             return Trouble(kind, number, draw.choice((1.0, 8.0, 12.0, 60.0, 400.0, 3000.0)), place)
@@ -198,6 +228,8 @@ def _trouble(draw: random.Random, kind: TroubleKind, names: Sequence[str]) -> Tr
         case TroubleKind.POWER_LOST:
             lasts = draw.choice((10.0, 120.0, 900.0))
             return Trouble(kind, moment, lasts, draw.choice(list(names)))
+        case TroubleKind.ALL_RESTARTED:
+            return Trouble(kind, moment, draw.choice((0.5, 5.0, 60.0, 900.0)))
         case TroubleKind.PAUSED:
             return Trouble(kind, moment, draw.uniform(1, 900))
         case TroubleKind.CANCELLED:

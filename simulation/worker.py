@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -39,6 +40,8 @@ T = TypeVar("T")
 STALE = 5.0
 FROZEN = 10.0
 KILLED = 1.2
+GRACEFUL = 5.0
+"""Seconds, as those of the product's worker."""
 
 
 class JumpyClock(LoopClock):
@@ -63,6 +66,7 @@ class Worker:
         self.world = world
         self.clock = JumpyClock(world.clock_error(name))
         self.dead = False
+        self.ending = False
         self.taken: set[Lease] = set()
         """Leases that somebody wrongly took away: it could not know."""
         self.leases: dict[str, Lease] = {}
@@ -79,6 +83,11 @@ class Worker:
             lease_check=self._check,
         )
         self._pulse = Pulse(STALE, self.runner.interrupt)
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes wake-ups, at once or when it is thawed."""
+        return not (self.dead or self.ending)
 
     @property
     def frozen(self) -> bool:
@@ -98,6 +107,8 @@ class Worker:
                 self.die()
             elif trouble.kind is TroubleKind.WORKER_FROZEN:
                 self._freeze(trouble.lasts)
+            elif trouble.kind is TroubleKind.WORKER_ENDS:
+                self._end()
             else:
                 jobs = self.world.journal.jobs.values()
                 self.taken |= {job.lease for job in jobs if job.owner == self.name}
@@ -134,6 +145,24 @@ class Worker:
         self._thawed.set()
         self.world.hire()
         self.world.later(KILLED + self.world.draw.random(), lambda: self.world.reap(self))
+
+    def _end(self) -> None:
+        """SIGTERM."""
+        if self.ending:
+            return
+        self.ending = True
+        self.runner.drain()
+        self.world.hire()
+        self.world.spawn(self._finish())
+
+    async def _finish(self) -> None:
+        await self.runner.finish(GRACEFUL)
+        hindered = self.dead or self.frozen or self.world.journal_was_silent
+        if not hindered:
+            left = [job.id for job in self.world.journal.jobs.values() if job.owner == self.name]
+            self.world.ledger.hold(laws.GIVEN_BACK, not left, f"{self.name} left {left}")
+        if not self.dead:
+            self.die()
 
     def _freeze(self, seconds: float) -> None:
         self._thawed.clear()
@@ -184,14 +213,7 @@ class Worker:
             if act is not None:
                 await act(ctx)
 
-        return Handler(
-            kind=handler.kind,
-            look=look,
-            act=None if act is None else watched_act,
-            guard=handler.guard,
-            settle=handler.settle,
-            waits_for=handler.waits_for,
-        )
+        return replace(handler, look=look, act=None if act is None else watched_act)
 
     @asynccontextmanager
     async def _equip(self, job: JobRecord) -> AsyncIterator[Tools]:

@@ -12,25 +12,28 @@ import random
 import typing
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from app.domain.job import Attestation, JobState, StepState, WaitReason
 from app.domain.plan import Plan
 from app.domain.procedure import Situation
+from app.domain.terms import approved
 from app.engine.errors import EngineError, LeaseLost
 from app.engine.memory import MemoryJournal
-from app.engine.records import OVER, JobRecord, Lease, NewJob
+from app.engine.records import OVER, JobRecord, Lease, NewJob, safe_before
 from app.procedures.base import Param, StepContext
 from app.procedures.registry import PROCEDURES
 from simulation import laws, schedule
 from simulation.deliveries import Deliveries
 from simulation.laws import Breach, Deed, Ledger
-from simulation.rehearsal import KEY, Rehearsal
+from simulation.rehearsal import KEY, Rehearsal, WorkerDied
 from simulation.story import Story, Trouble, TroubleKind, draw_story
+from simulation.waiting import REQUESTER, Word
 from simulation.worker import JumpyClock, Worker
 from transports.mock.expressway import Power
+from transports.mock.faults import FaultKind
 from transports.mock.scenario import REHEARSAL_PASSWORD, ROOT_PASSWORD
 from transports.mock.witness import Witness
 
@@ -41,6 +44,11 @@ CALM_BOUND, TROUBLED_BOUND = 300.0, 4 * 3600.0
 outage, or that fails and waits for people to mend it, takes as long as they do."""
 NOTICED_AFTER = 3 * 3600.0
 """Seconds until people see to a job that waits for a peer without end."""
+RARELY_ASKED = {WaitReason.APPROVAL, WaitReason.WINDOW}
+"""Waits that take hours: what becomes of them is looked at by the minute."""
+OVERRUN = timedelta(minutes=8)
+"""Between the question whether a window is open and the act lies a look, which takes a while; and
+the worker asks its own clock, which may be some minutes late."""
 RETRIES = 2
 TRIES = 12
 """How often parameters are drawn for a plan without blockers."""
@@ -86,6 +94,9 @@ class World(Rehearsal):
         """Names of places at which a crossing is counted, because a trouble waits there."""
         self._silences: dict[int, Trouble] = {}
         self._journal_calls = 0
+        self.journal_was_silent = False
+        self._closed = False
+        """Whether all workers are gone and none may come yet."""
         self.database_clock = JumpyClock()
         self.deliveries = Deliveries(self)
         self.journal = MemoryJournal(self.database_clock, self.deliveries)
@@ -126,7 +137,7 @@ class World(Rehearsal):
 
     def hire(self) -> None:
         """One more worker, where fewer than two could work."""
-        if sum(not (w.dead or w.frozen) for w in self.workers) < 2:
+        if not self._closed and sum(w.serves and not w.frozen for w in self.workers) < 2:
             self.workers.append(Worker(f"worker-{len(self.workers) + 1}", self))
 
     def carry(self, worker: Worker, job_id: str, work: Awaitable[None]) -> None:
@@ -151,7 +162,7 @@ class World(Rehearsal):
         takers = [
             worker
             for worker in self.workers
-            if not (worker.dead or worker.frozen) and (worker is of) is itself
+            if worker.serves and not worker.frozen and (worker is of) is itself
         ]
         if takers:
             self.spawn(self.draw.choice(takers).take_over(left))
@@ -178,6 +189,7 @@ class World(Rehearsal):
         self._journal_calls += 1
         trouble = self._silences.pop(self._journal_calls, None)
         if trouble is not None:
+            self.journal_was_silent = True
             self.ledger.struck(trouble.kind, f"call {self._journal_calls}")
         return trouble
 
@@ -203,6 +215,31 @@ class World(Rehearsal):
         before = job.steps[: ctx.record.seq - 1]
         open_steps = [step.key for step in before if step.state not in OVER]
         self.ledger.hold(laws.ORDER, not open_steps, f"{ctx.step.key} before {open_steps}")
+        self._in_time(job, ctx)
+
+    def _in_time(self, job: JobRecord, ctx: StepContext) -> None:
+        """Whether people agreed to what is done now, and whether it is the time for it."""
+        terms, began = job.terms, job.started_at
+        agreed = approved(terms, job.decisions) and began is not None
+        early = terms.not_before is not None and began is not None and began < terms.not_before
+        self.ledger.hold(laws.AGREED, agreed and not early, f"{ctx.step.key}, begun at {began}")
+        if terms.calendar.always or began is None:
+            return
+        opened = terms.calendar.is_open(began)
+        self.ledger.hold(laws.WINDOWS, opened, f"begun at {began}")
+        fresh = [replace(s, acted_at=None) if s.key == ctx.step.key else s for s in job.steps]
+        stands = ctx.record.attempt == 1 and safe_before(job.plan, tuple(fresh), ctx.record.seq - 1)
+        if terms.enforce_window and stands and self._punctual:
+            now = self.database_clock.now()
+            good = any(terms.calendar.is_open(at) for at in (now, now - OVERRUN))
+            self.ledger.hold(laws.WINDOWS, good, f"{ctx.step.key} at {now}")
+
+    @property
+    def _punctual(self) -> bool:
+        """Whether clocks keep their pace and peers answer at once."""
+        jumps = any(t.kind is TroubleKind.CLOCK_JUMP for t in self.story.troubles)
+        slow = any(fault.kind is FaultKind.DELAY for fault in self.story.faults)
+        return not (jumps or slow)
 
     @contextlib.contextmanager
     def fenced(self, lease: Lease) -> Iterator[None]:
@@ -219,7 +256,10 @@ class World(Rehearsal):
             number = int(trouble.at)
             match trouble.kind:
                 case (
-                    TroubleKind.WORKER_KILLED | TroubleKind.WORKER_FROZEN | TroubleKind.LEASE_TAKEN
+                    TroubleKind.WORKER_KILLED
+                    | TroubleKind.WORKER_FROZEN
+                    | TroubleKind.WORKER_ENDS
+                    | TroubleKind.LEASE_TAKEN
                 ):
                     self._at_crossings.append(trouble)
                     self._parts = tuple({t.target: None for t in self._at_crossings})
@@ -231,6 +271,8 @@ class World(Rehearsal):
                     pass
 
     def _set_going(self, job_id: str) -> None:
+        for word in self.story.waits.words:
+            self.later(word.after, lambda word=word: self.spawn(self._say(word, job_id)))  # type: ignore[misc]  # bound in this round
         for trouble in self.story.troubles:
             strike: Callable[[Trouble], None] | None = None
             match trouble.kind:
@@ -240,6 +282,8 @@ class World(Rehearsal):
                     strike = self._cut
                 case TroubleKind.POWER_LOST:
                     strike = self._power
+                case TroubleKind.ALL_RESTARTED:
+                    strike = self._restart_all
                 case TroubleKind.PAUSED | TroubleKind.CANCELLED:
                     self.later(
                         trouble.at,
@@ -256,6 +300,19 @@ class World(Rehearsal):
         clock.offset += timedelta(seconds=trouble.lasts)
         self.ledger.struck(trouble.kind, f"{trouble.target} by {trouble.lasts:g} s")
 
+    def _restart_all(self, trouble: Trouble) -> None:
+        self.ledger.struck(trouble.kind, f"nobody for {trouble.lasts:g} s")
+        self._closed = True
+        for worker in self.workers:
+            if not worker.dead:
+                worker.die()
+        self.later(trouble.lasts, self._open_again)
+
+    def _open_again(self) -> None:
+        self._closed = False
+        self.hire()
+        self.hire()
+
     def _cut(self, trouble: Trouble) -> None:
         others = [name for name in self.peers if name != trouble.target]
         other = self.draw.choice([*others, "service", "service", "everybody"])
@@ -271,6 +328,12 @@ class World(Rehearsal):
         device.lose_power()
         self.ledger.struck(trouble.kind, f"{trouble.target} for {trouble.lasts:g} s")
         self.later(trouble.lasts, device.gain_power)
+
+    async def _say(self, word: Word, job_id: str) -> None:
+        decision = word.decision(self.job(job_id).plan.digest, self.database_clock.now())
+        with contextlib.suppress(EngineError):
+            await self.journal.decide(job_id, decision)
+            self.ledger.trace.append(f"{word.by} {word.verdict.value}")
 
     async def _people(self, trouble: Trouble, job_id: str) -> None:
         try:
@@ -289,6 +352,7 @@ class World(Rehearsal):
 
     async def play(self) -> Run:
         """The whole run."""
+        asyncio.get_running_loop().set_exception_handler(_bury)
         if self.story.members:
             await self.registry.record_members(self.story.members, self.story.members[0])
         plan = self._choose(await self.situation())
@@ -297,7 +361,8 @@ class World(Rehearsal):
         for fault in self.story.faults:
             self.fleet.faults.add(fault)
         given = self.attestations(plan) if self.story.attested else ()
-        new = NewJob(id="job-1", plan=plan, requested_by="tester", attestations=given)
+        terms = self.story.waits.terms(self.database_clock.now())
+        new = NewJob("job-1", plan, REQUESTER, attestations=given, terms=terms)
         with self._listening() as heard:
             await self.journal.create(new)
             self._set_going(new.id)
@@ -349,6 +414,11 @@ class World(Rehearsal):
         while True:
             await asyncio.sleep(5)
             job = self.job(job_id)
+            while job.wait is not None and job.wait.reason in RARELY_ASKED:
+                await asyncio.sleep(60)
+                job = self.job(job_id)
+                if self.seconds() > LIMIT:
+                    return job
             for_a_peer = job.wait is not None and job.wait.reason is WaitReason.PEER
             waited = waited + 5 if for_a_peer else 0.0
             if waited >= NOTICED_AFTER:
@@ -424,7 +494,9 @@ class World(Rehearsal):
 
     def _judge(self, job: JobRecord, heard: list[str]) -> None:
         ledger = self.ledger
-        ledger.hold(laws.ENDS, job.state.ended or self.seconds() > LIMIT, str(job.state))
+        timed = job.wait is not None and job.wait.reason is WaitReason.WINDOW
+        ends = job.state.ended or (timed and self.seconds() > LIMIT)
+        ledger.hold(laws.ENDS, ends, f"{job.state} {job.wait}")
         self.witness.look()
         for rule, times in self.witness.looks.items():
             ledger.checks[f"{laws.FLEET}: no {rule}"] += times
@@ -514,6 +586,12 @@ def _people_failed(job: JobRecord) -> bool:
         return False
     before = job.plan.steps[job.current.seq - 2]
     return job.failure.code == "calls-left" or bool(before.attestation)
+
+
+def _bury(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a worker left to tasks of its own when it was killed died with it, unheard."""
+    if not isinstance(context.get("exception"), WorkerDied):
+        loop.default_exception_handler(context)
 
 
 class _Ear(logging.Handler):

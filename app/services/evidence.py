@@ -9,14 +9,16 @@ is partial. Both are signed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.clock import Clock
 from app.engine.errors import EngineError, NoSuchJob
+from app.engine.failures import place
 from app.engine.records import JobRecord
 from app.security.acting import now_acting
 from app.security.chain import canonical
@@ -41,6 +43,7 @@ from app.services.evidence_records import (
 from app.services.ports import Backups, Store
 from app.services.problems import Problem, not_found
 
+log = logging.getLogger(__name__)
 SEALED_AT_ONCE = 10
 PAGE = 1000
 
@@ -56,6 +59,7 @@ class EvidenceService:
     vault: Vault
     clock: Clock
     version: str
+    _refused: set[str] = field(default_factory=set)
 
     async def transcript(self, job_id: str, after: int, limit: int) -> tuple[TranscriptRow, ...]:
         """Entries behind a number, in order. Raises Problem `not-found`."""
@@ -107,12 +111,24 @@ class EvidenceService:
     async def seal_some(self, age: float) -> int:
         """Seal jobs that ended more than `age` seconds ago and are not sealed yet; how many.
 
-        Raises EngineError, Problem.
+        One that cannot be sealed, by a fault of ours, is told of once and keeps no other waiting;
+        the next process tries it again. Raises EngineError, Problem, KeyUnusable.
         """
         done = 0
-        for job_id in await self.rows.unsealed(age, SEALED_AT_ONCE):
-            await self.seal(job_id)
-            done += 1
+        for job_id in await self.rows.unsealed(age, SEALED_AT_ONCE + len(self._refused)):
+            if job_id in self._refused:
+                continue
+            try:
+                await self.seal(job_id)
+            except (EngineError, Problem, KeyUnusable):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others must be sealed
+                log.error(  # noqa: TRY400 - a message could hold a secret
+                    "job %s cannot be sealed: %s", job_id, place(error)
+                )
+                self._refused.add(job_id)
+            else:
+                done += 1
         return done
 
     async def seal(self, job_id: str) -> None:

@@ -10,11 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from app.engine import clearance
 from app.engine.memory import MemoryJournal
+from app.engine.records import JobRecord
+from app.engine.runner import Runner
 from app.engine.stepping import StepRun
 from app.procedures import registry
 from app.procedures.base import Handler, Look
@@ -135,6 +139,37 @@ def lose_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.World, "reap", lambda self, worker, only="": None)
 
 
+def go_on_without_the_approvers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks whether people agreed."""
+    rules = tuple(rule for rule in clearance.RULES if rule is not clearance._approval)
+    monkeypatch.setattr(clearance, "RULES", rules)
+
+
+def begin_before_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks whether a window is open."""
+    rules = tuple(rule for rule in clearance.RULES if rule is not clearance._window)
+    monkeypatch.setattr(clearance, "RULES", rules)
+
+
+def go_on_behind_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that has begun goes on whether a window is open or not."""
+
+    def only_before(job: JobRecord, now: datetime) -> Any:
+        return None if job.started_at is not None else clearance._window(job, now)
+
+    rules = tuple(only_before if r is clearance._window else r for r in clearance.RULES)
+    monkeypatch.setattr(clearance, "RULES", rules)
+
+
+def keep_the_jobs_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is asked to end interrupts its jobs and gives none back."""
+
+    async def forget(self: Any, lease: Any) -> None:
+        return
+
+    monkeypatch.setattr(Runner, "_hand_back", forget)
+
+
 PLANTED: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
     skip_the_read_back: {laws.READ_BACK},
     drop_the_fence: {laws.FENCE},
@@ -145,6 +180,10 @@ PLANTED: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
     act_without_asking_for_the_lease: {laws.LEASE},
     tell_the_key: {laws.SECRETS},
     lose_a_job: {laws.ENDS},
+    go_on_without_the_approvers: {laws.AGREED},
+    begin_before_the_window: {laws.WINDOWS},
+    go_on_behind_the_window: {laws.WINDOWS},
+    keep_the_jobs_at_the_end: {laws.GIVEN_BACK},
 }
 
 
