@@ -214,6 +214,14 @@ def left(job: JobRecord, leave: Leave, now: datetime) -> Change:
         handed_on = _handed_on(job, now, leave.why)
         told = () if job.cancel_requested else handed_on.events
         return replace(handed_on, events=(*leave.events, *told))
+    if _resumed_meanwhile(job, leave):
+        queued = NewEvent(JOB_QUEUED, {"why": "resumed"})
+        if job.cancel_requested:
+            changed, told = replace(job, wait=None, wake_at=now), leave.events
+        else:
+            changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=now)
+            told = (*leave.events, queued)
+        return Change(changed, told, wake=True)
     wait = lasting(job.wait, leave.wait, now)
     wake_at = None if leave.wake_in is None else now + timedelta(seconds=leave.wake_in)
     if asked_since or _attested_meanwhile(job, wait):
@@ -400,6 +408,13 @@ def _attested_meanwhile(job: JobRecord, wait: Wait | None) -> bool:
     if wait is None or wait.reason is not WaitReason.ATTESTATION or job.current is None:
         return False
     return job.plan.steps[job.current.seq - 1].attestation in job.attestations
+
+
+def _resumed_meanwhile(job: JobRecord, leave: Leave) -> bool:
+    """Whether the worker stops for a pause that has been taken back since it last heard of it."""
+    paused = leave.wait is not None and leave.wait.reason is WaitReason.HOLD and leave.flags.pause
+    unsettled = job.current is not None and job.current.state is StepState.UNKNOWN
+    return paused and not unsettled and not job.pause_requested
 
 
 def _waiting(wait: Wait, wake_at: datetime | None) -> NewEvent:

@@ -188,13 +188,11 @@ class ConnectionDesk:
 
     async def retry(self, job_id: str, *, by: str) -> JobRecord:
         """See JobDesk."""
-        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
         job, now = await self.locked(job_id)
         return await self._taken_up(job, transitions.retried(job, by, now))
 
     async def skip(self, job_id: str, skip: Skip) -> JobRecord:
         """See JobDesk."""
-        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
         job, now = await self.locked(job_id)
         return await self._taken_up(job, skipped(job, skip, now))
 
@@ -270,7 +268,12 @@ class ConnectionDesk:
         return (await self.finish([change]))[0]
 
     async def _taken_up(self, job: JobRecord, change: Change) -> JobRecord:
-        """Write a change that gives a job its cluster again. Raises Held where another has it."""
+        """Write a change that gives a job its cluster again. Raises Held where another has it.
+
+        The job's row is locked, then who holds what: as where a job ends and frees its cluster.
+        Two that asked the other way round would wait for each other.
+        """
+        await self._run("select pg_advisory_xact_lock(%(lock)s)", lock=HOLDS_LOCK)
         held = await self._held(job)
         if held is not None:
             raise held
