@@ -144,8 +144,10 @@ def open_stand(open_house: OpenHouse, tmp_path: Path, quiet_logs: object) -> Ope
     """`quiet_logs`: the service in this process must not write to the commands' stdout."""
 
     @asynccontextmanager
-    async def opened(scenario: Mapping[str, Any] | None = None) -> AsyncIterator[Stand]:
-        async with open_house(scenario or {}) as house:
+    async def opened(
+        scenario: Mapping[str, Any] | None = None, **differ: Any
+    ) -> AsyncIterator[Stand]:
+        async with open_house(scenario or {}, **differ) as house:
             listener = socket.create_server(("127.0.0.1", 0))
             stop = asyncio.Event()
             serving = asyncio.create_task(
