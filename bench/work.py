@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
+import ssl
 import sys
 import time
 from collections.abc import Iterable
@@ -56,3 +57,55 @@ def digest(lines: Iterable[str]) -> str:
 def record(name: str, kind: str, data: str) -> str:
     """A DNS record as one line, however a side spells its name."""
     return f"{name.rstrip('.').casefold()} {kind} {data}"
+
+
+class Replies:
+    """What command lines answered, counted as documents are: replies, values, serial numbers."""
+
+    def __init__(self) -> None:
+        self.replies = self.values = 0
+        self._serials: list[str] = []
+
+    def take(self, text: str) -> None:
+        """One reply; its echo is no part of it."""
+        self.replies += 1
+        for line in text.splitlines():
+            if line.startswith(("*c ", "*s ", " ")) and not line.endswith(": /"):
+                self.values += 1
+                name, _, value = line.strip().partition(": ")
+                if name == "SerialNumber":
+                    self._serials.append(value.strip('"'))
+
+    def proof(self) -> dict[str, Any]:
+        """For `tell`."""
+        return {
+            "replies": self.replies,
+            "values": self.values,
+            "serials": digest(self._serials),
+        }
+
+
+class Statuses:
+    """What web servers answered, counted as documents are."""
+
+    def __init__(self) -> None:
+        self.replies = self.zones = self.bytes = 0
+
+    def take(self, status: int, body: bytes) -> None:
+        """One reply."""
+        if status != 200:
+            raise RuntimeError(f"answered {status}")
+        self.replies += 1
+        self.zones += body.count(b"<Zone item=")
+        self.bytes += len(body)
+
+    def proof(self) -> dict[str, Any]:
+        """For `tell`."""
+        return {"replies": self.replies, "zones": self.zones, "bytes": self.bytes}
+
+
+def pinned(certificate: str) -> ssl.SSLContext:
+    """Trusts this one certificate; its name is that of an appliance and not of loopback."""
+    context = ssl.create_default_context(cadata=certificate)
+    context.check_hostname = False
+    return context

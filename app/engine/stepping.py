@@ -126,7 +126,7 @@ class StepRun:
                 self._see(look)
                 if self._waits_for_people(handler):
                     return self._wait_for_people(handler)
-                if self._may_act(handler):
+                if not look.under_way and self._may_act(handler):
                     trouble = await self._act(handler)
                     if trouble is None:
                         continue
@@ -312,7 +312,9 @@ class StepRun:
             return self._leave(stop, STEP_PROGRESS)
         pause = self._planned.poll
         if trouble is not None:
-            pause = min(LONGEST_BACK_OFF, max(pause, elapsed / 4))
+            # A peer that is away for as long as was to be expected is looked for at the usual pace.
+            overdue = elapsed - self._planned.expected
+            pause = min(LONGEST_BACK_OFF, max(pause, overdue / 4))
         pause = min(max(pause, 0.05), limit - elapsed)
         wait = Wait(WaitReason.PEER, self._record.note, self._planned.key, self._silent_since)
         real = pause / going.clock.pace

@@ -27,7 +27,7 @@ from app.procedures.steps.leaving import out_of_service
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import (
     alarms_cleared,
-    configuration_as_on,
+    configurations_as_on,
     database_active,
 )
 from app.procedures.steps.restart import let_alarms_appear, restart, restart_if_required
@@ -202,8 +202,8 @@ def stages(
 def in_step(s: Situation, ons: Sequence[Target], primary: Peer) -> tuple[PlannedStep, ...]:
     """Replication, databases and alarms."""
     return (
-        *(configuration_as_on(on, primary, "ALM-38 ALM-42")
-          for on in ons if on.peer.id != primary.id),
+        *configurations_as_on(
+            [on for on in ons if on.peer.id != primary.id], primary, "ALM-38 ALM-42"),
         *(database_active(on, "ALM-20", shown="cluster_status" in on.capabilities) for on in ons),
         *(alarms_cleared(on, "ALM-01 ALM-08 ALM-16 ALM-18 ALM-23",
                          known=alarms_beside_clustering(s, on.peer.id)) for on in ons),

@@ -36,7 +36,9 @@ class Look:
 
     `seen` is JSON evidence without secrets; `note` is one line for people (`3 calls left`);
     `progress` runs from 0 to 1. `failure` says that waiting longer will not help.
-    `skipped` marks a step whose condition does not hold (no restart is required).
+    `skipped` marks a step whose condition does not hold (no restart is required). `under_way` says
+    that the act has certainly had its effect and only what follows from it is still awaited: it is
+    not sent again, even by a worker that does not know whether it was sent.
     """
 
     met: bool
@@ -44,6 +46,7 @@ class Look:
     note: str = ""
     progress: float | None = None
     skipped: bool = False
+    under_way: bool = False
     failure: StepFailure | None = None
 
 

@@ -24,7 +24,7 @@ from app.procedures.steps.clustering import renew_pre_shared_key, set_pre_shared
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import (
     alarms_cleared,
-    configuration_as_on,
+    configurations_as_on,
     database_active,
 )
 from app.procedures.steps.target import Target
@@ -109,7 +109,7 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
             for n, peer in enumerate(order, start=1)
         ),
         Stage("status", "Check replication status", (
-            *(configuration_as_on(on, primary, "NET-11") for on in everyone[1:]),
+            *configurations_as_on(everyone[1:], primary, "NET-11"),
             *(database_active(on, "NET-11", shown="cluster_status" in on.capabilities)
               for on in everyone),
             *(alarms_cleared(on, "NET-11", known=alarms_beside_clustering(s, on.peer.id))

@@ -294,9 +294,16 @@ def fill(filler: Path) -> None:
 
 
 async def chaos(
-    report: Report, tries: int, folder: Path, database: Path, *, full: bool = True, disk: bool
+    report: Report,
+    tries: int,
+    folder: Path,
+    database: Path,
+    *,
+    full: bool = True,
+    cut: bool = True,
+    disk: bool,
 ) -> None:
-    """All of it; `full` stops a worker and fills the disk, too."""
+    """All of it: `full` stops a worker, `cut` ends connections and server, `disk` fills it."""
     embedded = EmbeddedPostgres(database)
     url = await embedded.__aenter__()
     workers = Workers(url, folder, wanted=3)
@@ -311,7 +318,8 @@ async def chaos(
             await kills(tries, url, workers, report)
             if full:
                 await stop_beyond_the_lease(url, workers, folder, report)
-            await cut_and_restart(url, embedded, report)
+            if cut:
+                await cut_and_restart(url, embedded, report)
             if disk:
                 await asyncio.sleep(Rules().settle + 2)
                 await fill_the_disk(url, database, embedded, report)

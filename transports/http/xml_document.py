@@ -9,6 +9,7 @@ them (device facts 4.1, 5).
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -25,43 +26,68 @@ _PIECE = 64 * 1024
 
 
 class _NodeTarget:
-    """Builds nodes while the parser reads; knows no more than one open path."""
+    """Builds nodes while the parser reads; knows no more than one open path.
+
+    Its methods are called by expat itself, which writes `namespace}name` and hands over attributes
+    as one list of names and values.
+    """
 
     def __init__(self, max_depth: int) -> None:
         self._max_depth = max_depth
-        self._open: list[tuple[Node, list[str]]] = []
+        self._open: list[Node] = []
+        self._pieces: list[list[str]] = []
         self._count = 0
         self.root: Node | None = None
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
+    def start(self, tag: str, attributes: list[str]) -> None:
         self._count += 1
         if self._count > MAX_ELEMENTS:
             raise ReplyTooLarge(f"the reply has more than {MAX_ELEMENTS} elements")
         if len(self._open) >= self._max_depth:
             raise ReplyTooLarge(f"the reply is nested deeper than {self._max_depth} elements")
-        kept = dict(attributes)
-        node = Node(_local_name(tag), _index(kept.pop("item", None)), attributes=kept)
+        kept: dict[str, str] = {}
+        item = None
+        for at in range(0, len(attributes), 2):
+            if attributes[at] == "item":
+                item = attributes[at + 1]
+            else:
+                kept[attributes[at]] = attributes[at + 1]
+        node = Node(_local_name(tag), _index(item), None, kept, [])
         if self._open:
-            self._open[-1][0].children.append(node)
+            self._open[-1].children.append(node)
         else:
             self.root = node
-        self._open.append((node, []))
+        self._open.append(node)
+        self._pieces.append([])
 
     def data(self, text: str) -> None:
-        if self._open:
-            self._open[-1][1].append(text)
+        if self._pieces:
+            self._pieces[-1].append(text)
 
     def end(self, _tag: str) -> None:
-        node, pieces = self._open.pop()
-        text = "".join(pieces)
+        node, text = self._open.pop(), "".join(self._pieces.pop())
         # White space alone is the layout of the document, not a value.
-        if text.strip():
+        if text and not text.isspace():
             node.value = text if not node.children else text.strip()
         elif not node.children:
             node.value = ""
 
     def close(self) -> None:
         """Nothing is left open: the parser has seen the end of the root."""
+
+
+def _parser(target: _NodeTarget) -> DefusedXMLParser:
+    """A parser with defusedxml's refusals, whose elements go straight to the target.
+
+    The class between them, written in Python, makes a dictionary of every element's attributes and
+    a new string of every name, which is a fifth of the time.
+    """
+    parser = DefusedXMLParser(target=target, forbid_dtd=True)
+    expat = parser.parser
+    expat.StartElementHandler = target.start
+    expat.EndElementHandler = target.end
+    expat.CharacterDataHandler = target.data
+    return parser
 
 
 async def parse_document(body: bytes, *, max_depth: int) -> Node:
@@ -71,7 +97,7 @@ async def parse_document(body: bytes, *, max_depth: int) -> Node:
     ReplyTooLarge where it is nested deeper than `max_depth` or has too many elements.
     """
     target = _NodeTarget(max_depth)
-    parser = DefusedXMLParser(target=target, forbid_dtd=True)
+    parser = _parser(target)
     try:
         for start in range(0, len(body), _PIECE):
             if start:
@@ -86,15 +112,17 @@ async def parse_document(body: bytes, *, max_depth: int) -> Node:
     return target.root
 
 
+@lru_cache(maxsize=4096)
 def _local_name(tag: str) -> str:
-    if not tag.startswith("{"):
+    namespace, found, name = tag.partition("}")
+    if not found:
         return tag
-    namespace, _, name = tag[1:].partition("}")
     if namespace != NAMESPACE:
         raise Garbled("the reply is XML of an unknown namespace")
     return name
 
 
+@lru_cache(maxsize=4096)
 def _index(item: str | None) -> int:
     if item is None:
         return 1

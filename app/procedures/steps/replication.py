@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from app.appliance.alarms import is_cluster_alarm
 from app.domain.job import StepFailure
 from app.domain.peer import Peer
@@ -38,6 +41,22 @@ def configuration_as_on(on: Target, primary: Peer, requirements: str) -> Planned
         expected=on.timings.replication,
         limit=on.timings.replication_limit,
         poll=on.timings.poll,
+    )
+
+
+def configurations_as_on(
+    ons: Sequence[Target], primary: Peer, requirements: str
+) -> tuple[PlannedStep, ...]:
+    """The same of several peers, which replicate side by side: one interval covers all of them.
+
+    The steps stand next to each other, so nothing is changed between the first and the last.
+    """
+    steps = [configuration_as_on(on, primary, requirements) for on in ons]
+    return tuple(
+        step
+        if step is steps[0]
+        else replace(step, params={**step.params, "since": steps[0].key}, expected=on.timings.read)
+        for step, on in zip(steps, ons, strict=True)
     )
 
 
@@ -94,7 +113,8 @@ async def _look_same(ctx: StepContext) -> Look:
     else:
         reference = str(ctx.records[ctx.step.params["as_before"]].before["shared_digest"])
     at_least = float(ctx.step.params["at_least"])
-    waited = elapsed(ctx)
+    first = ctx.records.get(str(ctx.step.params.get("since")))
+    waited = elapsed(ctx, first.started_at if first else None)
     seen = {"shared_digest": own, "reference": reference}
     if own != reference:
         note = "differs from the reference; replication takes about two minutes"

@@ -147,9 +147,8 @@ async def _look_restarted(ctx: StepContext, *, demanded: bool) -> Look:
     if not (uptime < before or fewer):
         return Look(met=False, seen={"uptime": uptime}, note="not restarted yet", progress=0.1)
     if await appliance.answers_on_web() is False:
-        return Look(
-            met=False, seen={"uptime": uptime}, note="up, web interface not yet", progress=0.9
-        )
+        note = "up, web interface not yet"
+        return Look(met=False, seen={"uptime": uptime}, note=note, progress=0.9, under_way=True)
     seen = {"uptime": uptime, "uptime_before": before, "demanded": demanded}
     return Look(met=True, seen=seen, note=f"restarted, up for {uptime} s")
 

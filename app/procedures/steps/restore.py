@@ -108,7 +108,8 @@ async def _look_restored(ctx: StepContext) -> Look:
     if not restarted:
         return Look(met=False, seen={"uptime": uptime}, note="not restarted yet")
     if await appliance.answers_on_web() is False:
-        return Look(met=False, seen={"uptime": uptime}, note="up, web interface not yet")
+        note = "up, web interface not yet"
+        return Look(met=False, seen={"uptime": uptime}, note=note, under_way=True)
     return Look(met=True, seen={"uptime": uptime}, note=f"restored, up for {uptime} s")
 
 

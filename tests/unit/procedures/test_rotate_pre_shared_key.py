@@ -86,3 +86,19 @@ def test_a_worker_that_dies_in_between_makes_no_second_key(act):
         await well(rehearsal, rehearsal.registry.keys[-1])
 
     run(story())
+
+
+def test_peers_replicate_side_by_side_so_one_interval_is_waited_for_and_not_one_each():
+    async def story() -> None:
+        rehearsal = await cluster_of(4)
+        job = await rehearsal.run("rotate-pre-shared-key")
+        assert ended(job) == (JobState.SUCCEEDED, ""), job.failure
+        waits = [record for record in job.steps if record.key.startswith("replication-")]
+        first, last = waits[0].started_at, waits[-1].finished_at
+        assert len(waits) == 3
+        assert first is not None
+        assert last is not None
+        # The interval itself is waited out: equal before it is over proves nothing (guide p.14).
+        assert 120 <= (last - first).total_seconds() < 140
+
+    run(story())

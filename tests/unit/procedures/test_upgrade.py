@@ -10,7 +10,7 @@ from app.domain.job import JobState
 from app.domain.observation import Observation
 from app.domain.plan import Plan
 from app.guide import requirements
-from tests.support.rehearsal import Rehearsal
+from tests.support.rehearsal import Rehearsal, WorkerDied
 from tests.unit.procedures.test_everyday import cluster_of, ended
 from tests.unit.procedures.test_survival import MortalTransport, Scythe
 from transports.mock.faults import Fault, FaultKind
@@ -265,3 +265,52 @@ def test_a_restart_is_refused_while_another_member_is_away():
         return ended(job)
 
     assert run(story()) == (JobState.FAILED, "another-peer-down")
+
+
+def test_a_peer_that_is_away_as_long_as_expected_is_found_soon_after_it_is_back():
+    async def story() -> None:
+        rehearsal = await old_cluster(1)
+        job = await rehearsal.run("upgrade", **TO)
+        assert ended(job) == (JobState.SUCCEEDED, ""), job.failure
+        kinds = {step.key: step for step in job.plan.steps}
+        (reboot,) = (r for r in job.steps if kinds[r.key].kind == "restart")
+        assert reboot.acted_at is not None
+        assert reboot.finished_at is not None
+        away = (reboot.finished_at - reboot.acted_at).total_seconds()
+        profile = rehearsal.fleet["exp1"].profile
+        needed = profile.shutdown_delay + profile.reboot + profile.web_after_boot
+        assert needed <= away <= needed + 1.5 * kinds[reboot.key].poll
+
+    run(story())
+
+
+def test_a_reboot_of_a_dead_worker_is_not_sent_again_to_a_peer_whose_web_interface_is_not_up_yet():
+    async def story() -> None:
+        rehearsal = await old_cluster(1)
+        dying = [True]
+
+        class Once(Scythe):
+            async def over(self, what, call):
+                self.calls += 1
+                self.at = self.calls if what == "Boot" and dying and dying.pop() else 0
+                try:
+                    return await call
+                finally:
+                    if self.at:
+                        raise WorkerDied
+
+        scythe = Once(0, after=True)
+        job = await rehearsal.start("upgrade", **TO)
+        rehearsal.transport = lambda endpoint: MortalTransport(endpoint, scythe)
+        await rehearsal.wakeups.until_idle()
+        device = rehearsal.fleet["exp1"]
+        assert not dying
+        while not (device.up and device.restarts):
+            await rehearsal.fleet.clock.sleep(1.0)
+        assert not device.web_up
+        await rehearsal.journal.reclaim(job.id)
+        await rehearsal.wakeups.until_idle()
+        assert ended(await rehearsal.journal.load(job.id)) == (JobState.SUCCEEDED, "")
+        assert device.restarts == 1
+
+    run(story())
