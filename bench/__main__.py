@@ -82,14 +82,21 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def run_all(
-    commands: Mapping[str, Sequence[str]], limit: float, note: Callable[[str], None]
+    commands: Mapping[str, Sequence[str]],
+    limit: float,
+    note: Callable[[str], None],
+    keep: Callable[[Mapping[str, Ran]], None] = lambda _: None,
 ) -> dict[str, Ran]:
-    """One after the other; what goes wrong with one is not the others' matter."""
-    done = {}
+    """One after the other; what goes wrong with one is not the others' matter.
+
+    `keep` is given what is done so far after each of them, so that an interrupted run keeps that.
+    """
+    done: dict[str, Ran] = {}
     for name, command in commands.items():
         note(f"{name} ...")
         done[name] = run(command, limit)
         note(f"{name}: {done[name].wrong or 'done'}, {done[name].seconds:.0f} s")
+        keep(done)
     return done
 
 
@@ -167,11 +174,15 @@ def main() -> int:
         ]
         for name in (asked.names or NAMES)
     }
-    ran = run_all(commands, asked.limit, lambda line: print(line, file=sys.stderr))
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    on = machine()
+
+    def keep(done: Mapping[str, Ran]) -> None:
+        if not asked.short:
+            RESULTS.write_text(json.dumps(merged(before, on, done), indent=1) + "\n")
+
+    ran = run_all(commands, asked.limit, lambda line: print(line, file=sys.stderr), keep)
     show({name: one.rows for name, one in ran.items()})
-    if not asked.short:
-        before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        RESULTS.write_text(json.dumps(merged(before, machine(), ran), indent=1) + "\n")
     wrong = {name: one.wrong for name, one in ran.items() if one.wrong}
     for name, what in wrong.items():
         print(f"{name} {what}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """A status of 200 kB by getxml from 60 peers over real HTTPS sockets: `http-fleet`.
 
 Ours is the HTTPS transport: pinned certificate, one connection a peer, every reply checked and read
-into a document. Beside it, all peers at the same time and three times each on kept connections:
+into a document. Beside it, all peers at the same time and twice each on kept connections:
 httpx alone in the same interpreter, aiohttp, and urllib3 in threads, all of which keep the bytes
 and parse nothing, so what ours takes above httpx is the document. All sides count the zones in the
 replies, which those that do not parse find by their tag.
@@ -31,8 +31,8 @@ SIDES = {
 }
 ZONES = 180
 """So many make a status of 200 kB."""
-TIMES = 3
-ROUNDS = 3
+TIMES = 2
+ROUNDS = 2
 Outcome = tuple[Took, float]
 """What a side took, and the fleet's CPU seconds meanwhile."""
 
