@@ -22,7 +22,7 @@ from bench.command import benchmark
 from bench.rows import Row
 from tests.chaos.__main__ import Report, chaos
 
-FULL, SHORT = (100, 8), (20, 1)
+FULL, SHORT = (100, 5), (20, 1)
 """Jobs and kills."""
 
 
