@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match
@@ -85,7 +86,17 @@ def install(app: FastAPI, base_url: str | None) -> None:
 
 
 def allowed(app: FastAPI, request: Request) -> list[str]:
-    """All methods that some route knows for this path."""
+    """All methods that some route knows for this path.
+
+    A path that is written out (`/v1/peers/probe`) is not meant as an id (`/v1/peers/{peer_id}`).
+    """
+    literal: set[str] = set()
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and route.path_format == request.url.path:
+            literal |= route.methods or set()
+    if literal:
+        return [method for method in _METHODS if method in literal]
     found: list[str] = []
     for method in _METHODS:
         scope = {**request.scope, "method": method, "type": "http"}

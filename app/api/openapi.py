@@ -70,6 +70,8 @@ _RATE_HEADERS = {
 """On every answer to a caller the service knows (draft-ietf-httpapi-ratelimit-headers-10)."""
 SCHEMES = ("ApiKey", "ApiKeyHeader", "AccessToken")
 """Ways to say who is calling; one is enough. See app.api.dependencies."""
+STARTS = ("start", "bulk")
+"""How the operations are called that start jobs."""
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no key."""
 
@@ -164,7 +166,7 @@ def _as_it_is_sent(parameter: dict[str, Any], operation_id: str) -> None:
         parameter["schema"] = {**only, **parameter["schema"]}
     if parameter["name"] == "If-Match":
         parameter["required"] = True
-    if parameter["name"] == "Idempotency-Key" and operation_id.startswith("start"):
+    if parameter["name"] == "Idempotency-Key" and operation_id.startswith(STARTS):
         parameter["required"] = True
 
 
@@ -176,7 +178,7 @@ def _headers(status: str, operation_id: str) -> dict[str, str]:
         headers["Location"] = "Absolute address of what was made."
     if status == "202":
         headers["Retry-After"] = "Seconds until it is worth asking again."
-        if operation_id.startswith("start"):
+        if operation_id.startswith(STARTS):
             headers["Location"] = "Absolute address of the job."
             headers["Operation-Location"] = "The same address."
             headers["Idempotency-Replayed"] = "`true` where an earlier request made the job."

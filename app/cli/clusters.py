@@ -31,7 +31,7 @@ async def declare(
     ] = "",
 ) -> None:
     """Declare a cluster. It has no members until create-cluster has run."""
-    body: dict[str, Any] = {"name": name, "labels": list(_labels(label or ()))}
+    body: dict[str, Any] = {"name": name, "labels": list(asked_labels(label or ()))}
     if pre_shared_key:
         body["pre_shared_key_id"] = await desk.credential_id(pre_shared_key)
     made = await desk.client.post("/v1/clusters", body)
@@ -146,7 +146,8 @@ def _planned(cluster_id: str, request: Mapping[str, Any]) -> str:
     return shlex.join(command_line) + only
 
 
-def _labels(given: Sequence[str]) -> Iterator[dict[str, str]]:
+def asked_labels(given: Sequence[str]) -> Iterator[dict[str, str]]:
+    """`NAME=VALUE` as labels of a request. Raises Stopped."""
     for text in given:
         name, sign, value = text.partition("=")
         if not sign:

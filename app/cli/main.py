@@ -13,6 +13,7 @@ import typer
 from app.cli import (
     approvals,
     audit,
+    bulk,
     clusters,
     credentials,
     demo,
@@ -51,6 +52,7 @@ app.add_typer(clusters.app, name="clusters")
 app.add_typer(procedures.app, name="procedures")
 plans.register(app)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(bulk.app, name="bulk")
 app.add_typer(approvals.app, name="approvals")
 command(app, "diagnose")(clusters.diagnose)
 app.add_typer(evidence.app, name="evidence")

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from app.domain.bulk import BulkState
 from app.domain.job import JobState, WaitReason
 from app.observability.metrics import OTHER
 from app.services.problems import Problem
@@ -46,6 +47,7 @@ class Figures:
     workers_beating: int = 0
     workers_silent: int = 0
     approvals: int = 0
+    bulk_jobs: Mapping[str, int] = field(default_factory=dict)
     findings: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By severity and code."""
     alarms: int = 0
@@ -130,6 +132,12 @@ def _jobs(found: Figures, procedures: list[str]) -> Iterator[Metric]:
     )
     yield _plain(
         "clusterway_approvals_pending", "Jobs somebody has yet to approve.", found.approvals
+    )
+    yield _labelled(
+        "clusterway_bulk_jobs",
+        "Bulk jobs on record, by state.",
+        ("state",),
+        {(state.value,): found.bulk_jobs.get(state.value, 0) for state in BulkState},
     )
 
 

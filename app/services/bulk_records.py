@@ -124,5 +124,5 @@ class BulkJobs(Protocol):
         ...
 
     async def finish(self, bulk_id: str, state: BulkState, at: datetime) -> None:
-        """Write how it ended."""
+        """Write how it ended, and tell the subscriptions that want to know."""
         ...

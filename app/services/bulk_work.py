@@ -46,7 +46,7 @@ SIDE_BY_SIDE = 4
 """Bulk jobs one process carries on at the same time."""
 POLL_SECONDS = 1.0
 """How often a process asks whether a bulk job is due."""
-LOOK = timedelta(seconds=3)
+LOOK = timedelta(seconds=2)
 """Between two looks at a bulk job whose children are under way."""
 HOLD = timedelta(minutes=3)
 """Who has not come back with a bulk job by then is taken for dead."""

@@ -27,6 +27,7 @@ class EventType(enum.StrEnum):
     JOB_FAILED = "job.failed"
     JOB_CANCELLED = "job.cancelled"
     APPROVAL_REQUESTED = "approval.requested"
+    BULK_FINISHED = "bulk.finished"
     ALARM_RAISED = "cluster.alarm.raised"
     ALARM_CLEARED = "cluster.alarm.cleared"
     FINDING_RAISED = "cluster.finding.raised"

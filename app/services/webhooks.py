@@ -380,7 +380,7 @@ def _or(said: tuple[str, ...] | None, before: tuple[str, ...]) -> tuple[str, ...
 
 def _demand_reading(by: Principal, event_types: Sequence[str]) -> None:
     for prefix, scope in (
-        (("job.", "approval."), Scope.JOBS_READ),
+        (("job.", "approval.", "bulk."), Scope.JOBS_READ),
         (("cluster.",), Scope.CLUSTERS_READ),
     ):
         if any(kind.startswith(prefix) for kind in event_types) and not by.may(scope):

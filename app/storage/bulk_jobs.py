@@ -83,6 +83,22 @@ where id = :id and finished_at is null
 _NEVER = "update bulk_child set state = 'not_started' where bulk_id = :id and state = 'pending'"
 _FINISH = "update bulk_job set state = :state, finished_at = :at, next_at = null where id = :id"
 _CHANGED = "update bulk_job set version = version + 1 where id = :id returning version"
+_TELL = """
+insert into webhook_delivery (webhook_id, event_id, type, at, subject, seq, payload)
+select w.id, b.id || '-' || b.version, 'bulk.finished', b.finished_at, b.id, b.version,
+    jsonb_build_object('bulk_job_id', b.id, 'procedure', b.procedure,
+        'correlation', b.request -> 'correlation', 'change', b.request -> 'change',
+        'event', jsonb_build_object('state', b.state, 'stop', b.stop -> 'code',
+            'counts', (select jsonb_object_agg(state, found) from (
+                select state, count(*) as found from bulk_child where bulk_id = b.id
+                group by state) counted)))
+from bulk_job b join webhook w on w.state <> 'disabled' and 'bulk.finished' = any(w.event_types)
+    and (cardinality(w.cluster_ids) = 0 or b.cluster_ids <@ w.cluster_ids)
+where b.id = :id and not exists (
+    select 1 from cluster c where c.id = any(b.cluster_ids) and not c.labels @> w.labels)
+on conflict (webhook_id, event_id) do nothing
+"""
+"""Who is told of some clusters only is told of a bulk job only where it is told of all of its."""
 _COUNTS = """
 select bulk_id, state, count(*) as found from bulk_child
 where bulk_id = any(:ids) group by bulk_id, state
@@ -253,6 +269,7 @@ class BulkRows:
         """See BulkJobs."""
         await self._run(_FINISH, id=bulk_id, state=state.value, at=at)
         await self._changed(bulk_id)
+        await self._run(_TELL, id=bulk_id)
 
     async def _changed(self, bulk_id: str) -> None:
         """One more version, and whoever waits for news is told."""

@@ -2,8 +2,9 @@
 
 What moves is read in one statement on one snapshot, so the figures fit together: indexes that hold
 only jobs that have not ended and deliveries still to be made, and tables that are small by nature
-(what stands, who works). What is over is counted in another: it is as much as is stored, and
-changes slowly beside that, so its figures may be a minute old. Each answer is one JSON document.
+(what stands, who works, bulk jobs). What is over is counted in another: it is as much as is stored,
+and changes slowly beside that, so its figures may be a minute old. Each answer is one JSON
+document.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ select jsonb_build_object(
     'workers', (select to_jsonb(workers) from workers),
     'approvals', (select count(*) from job where approval = 'pending'
         and state in ('queued', 'running', 'waiting', 'cancelling')),
+    'bulk_jobs', (select coalesce(jsonb_object_agg(state, count), '{{}}')
+        from (select state, count(*) from bulk_job group by 1) as found),
     'findings', (select coalesce(jsonb_agg(findings), '[]') from findings),
     'alarms', (select count(*) from cluster_standing join cluster on cluster.id = cluster_id
         where kind = 'alarm' and deleted_at is null),
@@ -119,6 +122,7 @@ class PostgresCensus:
             workers_beating=found["workers"]["beating"],
             workers_silent=found["workers"]["silent"],
             approvals=found["approvals"],
+            bulk_jobs=found["bulk_jobs"],
             findings={(e["severity"], str(e["code"])): e["count"] for e in found["findings"]},
             alarms=found["alarms"],
             webhooks=found["webhooks"],

@@ -39,7 +39,10 @@ class Composer:
                 "id": delivery.event_id,
                 "source": self.base + _source(delivery),
                 "type": delivery.type,
-                "subject": delivery.job_id or delivery.cluster_id or delivery.event_id,
+                "subject": delivery.job_id
+                or delivery.cluster_id
+                or _bulk(delivery)
+                or delivery.event_id,
                 "time": at,
                 "datacontenttype": "application/json",
                 "data": data,
@@ -51,15 +54,19 @@ class Composer:
         data: dict[str, Any] = {"event_id": delivery.event_id, "seq": delivery.seq}
         if delivery.cluster_id is not None:
             data["cluster_id"] = delivery.cluster_id
-        if delivery.job_id is not None:
+        bulk_id = _bulk(delivery)
+        if delivery.job_id is not None or bulk_id is not None:
             data |= {
-                "job_id": delivery.job_id,
                 "procedure": payload.get("procedure"),
                 # The caller's own block, untouched: it is how a waiting flow is found again.
                 "correlation": payload.get("correlation"),
                 "change": payload.get("change"),
-                "links": self._job_links(delivery),
             }
+        if delivery.job_id is not None:
+            data |= {"job_id": delivery.job_id, "links": self._job_links(delivery)}
+        elif bulk_id is not None:
+            here = f"{self.base}/v1/bulk-jobs/{bulk_id}"
+            data |= {"bulk_job_id": bulk_id, "links": {"bulk_job": here}}
         elif delivery.cluster_id is not None:
             data["links"] = {"cluster": f"{self.base}/v1/clusters/{delivery.cluster_id}"}
         data["event"] = self.redactor.tree(payload.get("event", {}))
@@ -78,7 +85,14 @@ def _source(delivery: Delivery) -> str:
         return f"/v1/jobs/{delivery.job_id}"
     if delivery.cluster_id is not None:
         return f"/v1/clusters/{delivery.cluster_id}"
+    if (bulk_id := _bulk(delivery)) is not None:
+        return f"/v1/bulk-jobs/{bulk_id}"
     return f"/v1/webhooks/{delivery.webhook_id}"
+
+
+def _bulk(delivery: Delivery) -> str | None:
+    """The bulk job that it tells of."""
+    return delivery.payload.get("bulk_job_id")
 
 
 def _text(at: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from app.domain.job import JobState
 from app.domain.observation import View
+from app.services.webhook_records import BodyFormat
+from app.webhooks.payload import Composer
 from tests.api.conftest import World
 from tests.api.test_conventions import is_problem
 from tests.support.bulk import START, Bulk
@@ -454,3 +457,64 @@ async def test_a_long_poll_answers_as_soon_as_something_changes(bulk: Bulk) -> N
     same = await bulk.world.client.get(place, params={"wait": 0.05})
     assert same.json()["counts"]["started"] == 1
     is_problem(await bulk.world.client.get("/v1/bulk-jobs/bulk-0"), 404, "not-found")
+
+
+async def test_its_end_is_told_to_those_who_are_told_of_all_its_clusters(bulk: Bulk) -> None:
+    berlin = await bulk.cluster(("site", "berlin"))
+    oslo = await bulk.cluster(("site", "oslo"))
+    ask = bulk.world.client
+    site = [{"name": "site", "value": "berlin"}]
+    narrowed: dict[str, dict[str, Any]] = {
+        "all": {},
+        "both": {"cluster_ids": [berlin, oslo]},
+        "one": {"cluster_ids": [berlin]},
+        "site": {"labels": site},
+        "others": {"event_types": ["job.failed"]},
+    }
+    hooks = {}
+    for name, narrow in narrowed.items():
+        body = {"name": name, "url": "https://receiver.example.com/hook", **narrow}
+        made = await ask.post("/v1/webhooks", json={"event_types": ["bulk.finished"], **body})
+        assert made.status_code == 201, made.text
+        hooks[name] = made.json()["id"]
+
+    async def told() -> dict[str, int]:
+        found = {}
+        for name, hook in hooks.items():
+            items = (await ask.get(f"/v1/webhooks/{hook}/deliveries")).json()["items"]
+            assert {item["type"] for item in items} <= {"bulk.finished"}
+            found[name] = len(items)
+        return found
+
+    bulk.silent(oslo)
+    wide = (await bulk.start(berlin, oslo, correlation={"id": "f1"})).json()
+    await bulk.work()
+    assert set((await told()).values()) == {0}
+    await bulk.end_all(wide)
+    await bulk.work()
+    await bulk.work()
+    assert (await bulk.read(wide))["state"] == "failed"
+    assert await told() == {"all": 1, "both": 1, "one": 0, "site": 0, "others": 0}
+    (item,) = (await ask.get(f"/v1/webhooks/{hooks['all']}/deliveries")).json()["items"]
+    async with bulk.world.parts.store.transaction() as tx:
+        delivery = await tx.deliveries.get(item["id"])
+    assert delivery is not None
+    composer = Composer(bulk.world.parts.redactor, "https://clusterway.example.com")
+    cloud_event = json.loads(composer.body(delivery, BodyFormat.CLOUDEVENTS))
+    assert cloud_event["source"] == f"https://clusterway.example.com/v1/bulk-jobs/{wide['id']}"
+    assert cloud_event["subject"] == wide["id"]
+    data = cloud_event["data"]
+    assert (data["bulk_job_id"], data["correlation"]) == (wide["id"], {"id": "f1"})
+    assert data["links"] == {"bulk_job": cloud_event["source"]}
+    assert data["event"] == {
+        "state": "failed",
+        "stop": "too-many-failures",
+        "counts": {"succeeded": 1, "refused": 1},
+    }
+    narrow_job = (await bulk.start(berlin)).json()
+    await bulk.to_the_end(narrow_job)
+    assert await told() == {"all": 2, "both": 2, "one": 1, "site": 1, "others": 0}
+    reader = await bulk.world.key("webhooks:write")
+    body = {"name": "x", "url": "https://receiver.example.com/hook"}
+    body |= {"event_types": ["bulk.finished"]}  # type: ignore[dict-item]
+    is_problem(await ask.post("/v1/webhooks", json=body, headers=reader), 403, "forbidden")

@@ -141,6 +141,7 @@ async def test_a_slash_too_many_is_not_redirected(world: World) -> None:
         ("/v1/credentials/c/secret", "PUT"),
         ("/v1/jobs/job-1/cancel", "GET, POST"),
         ("/livez", "GET"),
+        ("/v1/bulk-jobs/preview", "POST"),
     ],
 )
 async def test_a_405_names_every_method_the_path_knows(

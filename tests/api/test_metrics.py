@@ -141,6 +141,12 @@ async def test_figures_are_those_of_the_database_and_are_counted_again_when_old(
     await world.client.delete(f"/v1/clusters/{other['id']}", headers={"If-Match": "*"})
     async with world.parts.store.transaction() as tx:
         await tx.clusters.record_members(cluster["id"], [peer["id"]], peer["id"])
+    bulk = await world.client.post(
+        "/v1/procedures/backup/bulk-jobs",
+        json={"selector": {"cluster_ids": [cluster["id"]]}},
+        headers={"Idempotency-Key": "k-3"},
+    )
+    assert bulk.status_code == 202, bulk.text
     assert read(await world.client.get("/metrics"))["clusterway_clusters", frozenset()] == 2, (
         "figures are kept for some seconds"
     )
@@ -150,6 +156,8 @@ async def test_figures_are_those_of_the_database_and_are_counted_again_when_old(
     # The tests' own procedure is none of the catalogue's, so it does not become a label.
     assert value(found, "clusterway_jobs", **queued) == 2
     assert value(found, "clusterway_jobs", procedure="add-peer", state="failed") == 0
+    assert value(found, "clusterway_bulk_jobs", state="running") == 1
+    assert value(found, "clusterway_bulk_jobs", state="failed") == 0
     assert value(found, "clusterway_clusters") == 1
     assert value(found, "clusterway_members") == 1
     assert value(found, "clusterway_members_without_backup") == 1

@@ -214,11 +214,18 @@ def test_every_kind_of_event_is_described_as_a_webhook_in_3_1_only(
 
 
 def test_what_is_sent_is_what_is_described() -> None:
-    for form in (delivery(), delivery(job_id=None), delivery(job_id=None, cluster_id=None)):
+    ended = {"bulk_job_id": "bulk-1", "procedure": "backup", "event": {"state": "failed"}}
+    for form in (
+        delivery(),
+        delivery(job_id=None),
+        delivery(job_id=None, cluster_id=None),
+        delivery(job_id=None, cluster_id=None, payload=ended),
+    ):
         body = json.loads(Composer(Redactor()).body(form, BodyFormat.STANDARD))
         told = WebhookMessage.model_validate(body)
         assert set(body["data"]) <= set(WebhookData.model_fields)
         assert told.data.event == form.payload["event"]
+        assert told.data.bulk_job_id == form.payload.get("bulk_job_id")
 
 
 def test_every_operation_can_be_read_and_called(document: dict[str, Any]) -> None:

@@ -43,6 +43,7 @@ class WebhookData(Told):
     seq: int = Field(description="Number of the event in its job or cluster.", examples=[12])
     cluster_id: str | None = Field(default=None, description="The cluster.", examples=[CLUSTER])
     job_id: str | None = Field(default=None, description="The job.", examples=[JOB])
+    bulk_job_id: str | None = Field(default=None, description="The bulk job, where one ended.")
     procedure: str | None = Field(default=None, description="What the job does.")
     correlation: dict[str, Any] | None = Field(
         default=None, description="The caller's own block, untouched."
@@ -50,8 +51,8 @@ class WebhookData(Told):
     change: dict[str, Any] | None = Field(default=None, description="The job's change record.")
     links: dict[str, str] | None = Field(
         default=None,
-        description="Where to read more: `cluster`, or `job`, `result`, `evidence`, and `recovery` "
-        "once a job has failed or was cancelled.",
+        description="Where to read more: `cluster`, `bulk_job`, or `job`, `result`, `evidence`, "
+        "and `recovery` once a job has failed or was cancelled.",
     )
     event: dict[str, Any] = Field(description="As in the event lists; depends on the type.")
 
