@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -31,6 +32,14 @@ def clusterway(
         cwd=Path(__file__).parents[2],
         env={**os.environ, "CLUSTERWAY_DATA_FOLDER": str(tmp_path / "data"), **environment},
     )
+
+
+def printed_in(page: str, command: str) -> list[list[str]]:
+    """The commands of a page that begin so, as words behind `clusterway`."""
+    lines = (Path(__file__).parents[2] / page).read_text(encoding="utf-8").splitlines()
+    return [
+        shlex.split(line, comments=True)[1:] for line in lines if line.startswith(f"    {command}")
+    ]
 
 
 def test_a_setting_that_is_no_number_is_named(tmp_path):
@@ -77,6 +86,8 @@ def test_a_key_limited_by_labels_is_made_and_shown_on_the_machine(tmp_path, data
     def keys(*arguments):
         return clusterway(tmp_path, "keys", *arguments, CLUSTERWAY_DATABASE_URL=database_url)
 
+    (printed,) = printed_in("docs/access.md", "clusterway keys")
+    assert clusterway(tmp_path, *printed, CLUSTERWAY_DATABASE_URL=database_url).returncode == 0
     made = keys("create", "voice", "--label", "team=voice", "--label", "site=berlin")
     assert made.returncode == 0, made.stderr
     assert "site=berlin, team=voice" in keys("list").stdout
@@ -90,6 +101,12 @@ async def test_the_key_of_the_vault_is_changed_beside_a_running_service(tmp_path
     def vault(*arguments):
         return clusterway(tmp_path, "vault", *arguments, CLUSTERWAY_DATABASE_URL=database_url)
 
+    assert printed_in("docs/vault.md", "clusterway vault") == [
+        ["vault", "new-key"],
+        ["vault", "rewrap"],
+        ["vault", "list"],
+        ["vault", "retire", "k1"],
+    ]
     settings = Settings(database_url=SecretStr(database_url), data_folder=tmp_path / "data")
     async with open_service(settings, Redactor()) as service:
         keep = service.services.credentials.create
