@@ -42,6 +42,9 @@ class Ran:
     seconds: float
     rows: tuple[Row, ...] = ()
     wrong: str = ""
+    date: str = ""
+    """When it ended, and `load` of the machine then."""
+    load: float = 0.0
 
 
 def run(command: Sequence[str], limit: float) -> Ran:
@@ -67,7 +70,8 @@ def run(command: Sequence[str], limit: float) -> Ran:
         if code:
             return Ran(took, wrong=f"ended with {code}")
         found = tuple(Row.of(document) for document in json.loads(rows.read_text()))
-        return Ran(took, found)
+        ended = datetime.now(UTC).isoformat(timespec="seconds")
+        return Ran(took, found, date=ended, load=round(os.getloadavg()[0], 1))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -145,10 +149,10 @@ def merged(before: Mapping[str, Any], on: Mapping[str, Any], ran: Mapping[str, R
     kept = before.get("benchmarks", {}) if before.get("machine") == on else {}
     new = {
         name: {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "date": one.date,
             "commit": commit(),
             "seconds": round(one.seconds, 1),
-            "load": round(os.getloadavg()[0], 1),
+            "load": one.load,
             "rows": [row.document() for row in one.rows],
         }
         for name, one in ran.items()
