@@ -27,7 +27,10 @@ from bench.rows import Row, show
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results.json"
-NAMES = ("ssh-fleet", "http-fleet", "critical-path", "takeover", "dns", "growth")
+NAMES = (
+    *("ssh-fleet", "http-fleet", "critical-path", "takeover", "dns"),
+    *("api-read", "api-start", "events", "growth", "idle", "engine"),
+)
 """In the order of the table; `ssh-fleet` is bench/ssh_fleet.py."""
 LIMIT_SECONDS = 120.0
 """Each benchmark alone, on two cores that have nothing else to do."""

@@ -1,10 +1,16 @@
-"""`python -m bench.engine`: 2,000 jobs at once in one worker, against a bare loop, in one run.
+"""Jobs at once in one worker, beside bare loops: `engine`.
 
-Both sides write the same rows durably: per step one statement that sets the step running and one
-that sets it done, each with its event, fenced by owner and epoch. The bare loop is psycopg alone
-with the same number of connections: what PostgreSQL and the driver cost. The worker adds the whole
-engine: claims, handlers, wake-ups, liveness. Each side is a process of its own that only works: the
-jobs are there before it starts. Prints steps per second, CPU, memory and connections.
+1,000 jobs of 12 steps of 50 ms (`--jobs`, `make bench-engine JOBS=2000`). Three sides, each a
+process of its own that only works: the jobs are there before it starts, and all have to be done.
+The worker, and a loop of psycopg alone, write the same rows durably: per step one statement that
+sets the step running and one that sets it done, each with its event, fenced by owner and epoch; the
+loop has the same number of connections, so it is what PostgreSQL and the driver cost. The worker
+adds claims, handlers, wake-ups, liveness. Bare Procrastinate gets what it can keep: a job is a
+chain of 12 tasks, each of which sleeps and defers the next, so that it also goes on behind the last
+step after a crash; it writes no steps, no events and no fence.
+
+Beside that, what a step's record costs while 1 and 50 webhooks want its event: the outbox is filled
+by a trigger in the same statement.
 """
 
 from __future__ import annotations
@@ -13,9 +19,8 @@ import argparse
 import asyncio
 import cProfile
 import json
-import os
 import pstats
-import resource
+import statistics
 import sys
 import tempfile
 import time
@@ -29,13 +34,17 @@ from psycopg.types.json import Jsonb
 
 from app.domain.job import StepRecord, StepState
 from app.engine.clock import SystemClock
-from app.engine.records import NewEvent, NewJob
+from app.engine.records import STEP_PROGRESS, NewEvent, NewJob
 from app.procedures.base import Handler, Look, StepContext
 from app.services.plan_document import to_json
 from app.storage import job_rows
-from app.storage.database import journal_pool, migrate, plain_url
+from app.storage.database import connect, journal_pool, migrate, plain_url
 from app.storage.embedded import EmbeddedPostgres
 from app.storage.engine import PostgresEngine, open_engine
+from bench.bare.tasks import carry_out
+from bench.command import many_files, parser, tell
+from bench.rows import Row
+from bench.serving import peak
 from tests.support.engine_bench import Bench, new_job, step
 
 STEPS = 12
@@ -193,24 +202,18 @@ async def engine_run(url: str, ids: Sequence[str], profile: str) -> tuple[float,
     return took, most
 
 
-def memory() -> float:
-    """The most memory this process has had, in MB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
 async def side(name: str, count: int, url: str, profile: str) -> Cost:
     """One side, alone in this process."""
     made = jobs(count, name) if name == "bare" else []
-    before, cpu = memory(), time.process_time()
+    before, cpu = peak(), time.process_time()
+    most = CONNECTIONS
     if name == "bare":
-        took, most = await bare(url, made), CONNECTIONS
+        took = await bare(url, made)
+    elif name == "procrastinate":
+        took = await carry_out(plain_url(url), count, STEPS, ACT_SECONDS, CONNECTIONS)
     else:
         took, most = await engine_run(url, [f"job-{name}-{n:05}" for n in range(count)], profile)
-    return Cost(took, time.process_time() - cpu, most, before, memory())
+    return Cost(took, time.process_time() - cpu, most, before, peak())
 
 
 async def apart(name: str, count: int, url: str, profile: str) -> Cost:
@@ -228,33 +231,84 @@ async def apart(name: str, count: int, url: str, profile: str) -> Cost:
     return Cost(**json.loads(last))
 
 
-async def bench(count: int, database: Path, profile: str) -> None:
-    embedded = EmbeddedPostgres(database)
-    url = await embedded.__aenter__()
-    try:
+async def recorded(url: str, rounds: int) -> dict[int, float]:
+    """Milliseconds of the record of a step with an event, by how many webhooks want it."""
+    spent: dict[int, list[float]] = {count: [] for count in WEBHOOKS}
+    new = jobs(1, "outbox")
+    await register(url, new)
+    async with open_engine(url) as engine, await connect(url) as connection:
+        await create(engine, new)
+        job = await engine.journal.claim(new[0].id, "bench")
+        if job is None:
+            raise RuntimeError("the job was not to be had")
+        for number in range(max(WEBHOOKS)):
+            await connection.execute(_SUBSCRIBE, {"id": f"webhook-{number:026}"})
+        event = [NewEvent(STEP_PROGRESS, {"note": "x" * 100})]
+        for _ in range(rounds):
+            for count in WEBHOOKS:
+                await connection.execute(_WANTED, {"last": f"webhook-{count:026}"})
+                for _ in range(10):
+                    begin = time.perf_counter()
+                    await engine.journal.record(job.lease, job.steps[0], event)
+                    spent[count].append((time.perf_counter() - begin) * 1000)
+        row = await (
+            await connection.execute("select count(*) as made from webhook_delivery")
+        ).fetchone()
+        wanted = rounds * 10 * sum(WEBHOOKS)
+        if row is None or row["made"] != wanted:
+            sys.exit(f"{row} deliveries were made, and not {wanted}")
+    return {count: statistics.median(of_one) for count, of_one in spent.items()}
+
+
+WEBHOOKS = (0, 1, 50)
+_SUBSCRIBE = """
+insert into webhook (id, name, url, host, event_types, cluster_ids, labels, format, auth_kind, auth,
+    ca_bundle, state, state_reason, state_since, version, created_at, created_by)
+values (%(id)s, %(id)s, 'https://hooks.example.com', 'hooks.example.com',
+    '{job.step.progress}', '{}', '[]', 'standard', 'none', '{}', '', 'paused', '', now(), 1, now(),
+    '')
+"""
+_WANTED = """
+update webhook set state = case when id < %(last)s then 'paused' else 'disabled' end
+"""
+"""Whether somebody receives them plays no part here, so nobody does."""
+
+
+async def bench(count: int, database: Path, profile: str, rounds: int) -> list[Row]:
+    """All sides, one after the other."""
+    rows: list[Row] = []
+    async with EmbeddedPostgres(database) as url:
         await migrate(url)
         steps = count * STEPS
-        results = []
-        for name in ("bare", "worker"):
-            made = jobs(count, name)
-            await register(url, made)
-            async with open_engine(url) as engine:
-                await create(engine, made)
-                if name == "bare":
-                    async with engine.pool.connection() as connection:
-                        await connection.execute(b"delete from procrastinate_jobs")
-            cost = await apart(name, count, url, profile)
-            results.append(steps / cost.seconds)
-            say(
-                f"{name:7} {steps / cost.seconds:7,.0f} steps/s"
-                f"  {cost.cpu / steps * 1000:5.2f} ms CPU a step  {cost.connections:3} connections"
-                f"  {cost.before:4.0f} MB before, {cost.peak:4.0f} MB at its peak"
-            )
-        load = os.getloadavg()[0]
-        say(f"{count} jobs of {STEPS} steps: worker / bare loop = {results[1] / results[0]:.2f}")
-        say(f"load of this machine: {load:.1f} on {os.cpu_count()} processors")
-    finally:
-        await embedded.__aexit__(None, None, None)
+        costs: dict[str, Cost] = {}
+        for name in ("bare", "procrastinate", "worker"):
+            if name != "procrastinate":
+                made = jobs(count, name)
+                await register(url, made)
+                async with open_engine(url) as engine:
+                    await create(engine, made)
+                    if name == "bare":
+                        async with engine.pool.connection() as connection:
+                            await connection.execute(b"delete from procrastinate_jobs")
+            costs[name] = await apart(name, count, url, profile if name == "worker" else "")
+        ours = costs.pop("worker")
+        case = f"{count:,} jobs of {STEPS} steps of {ACT_SECONDS * 1000:.0f} ms"
+        for name, theirs in costs.items():
+            beside = {"bare": "a loop of psycopg", "procrastinate": "bare Procrastinate"}[name]
+            for measure, unit, of in (
+                ("throughput", "steps/s", lambda cost: steps / cost.seconds),
+                ("CPU of the process", "ms a step", lambda cost: cost.cpu / steps * 1000),
+                ("memory at the peak", "MB", lambda cost: cost.peak),
+                ("connections", "", lambda cost: cost.connections),
+            ):
+                better = "more" if measure == "throughput" else "less"
+                rows.append(Row(case, measure, unit, of(ours), beside, of(theirs), better))
+        spent = await recorded(url, rounds)
+        for many in WEBHOOKS[1:]:
+            measure = f"median, wanted by {many} webhook{'s' if many > 1 else ''}"
+            case = "a step's record with an event"
+            rows.append(Row(case, measure, "ms", spent[many], "wanted by none", spent[0]))
+    return rows
 
 
 def say(line: str) -> None:
@@ -263,19 +317,22 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2000)
-    parser.add_argument("--profile", default="", help="a file for the worker's profile")
-    parser.add_argument("--side", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--url", default="", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("--jobs", type=int, default=1000)
+    asking.add_argument("--profile", default="", help="a file for the worker's profile")
+    asking.add_argument("--side", default="", help=argparse.SUPPRESS)
+    asking.add_argument("--url", default="", help=argparse.SUPPRESS)
+    asked = asking.parse_args()
+    many_files()
     if asked.side:
         cost = asyncio.run(side(asked.side, asked.jobs, asked.url, asked.profile))
         say(json.dumps(asdict(cost)))
         return
+    count, rounds = (20, 2) if asked.short else (asked.jobs, 20)
     with tempfile.TemporaryDirectory(prefix="cw-bench-") as place:
         Path(place).chmod(0o755)
-        asyncio.run(bench(asked.jobs, Path(place), asked.profile))
+        rows = asyncio.run(bench(count, Path(place), asked.profile, rounds))
+    tell("engine", rows, asked.rows)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from app.settings import Settings
 from app.worker import work
 from bench.serving import asked, say, say_the_end, serve, until_told
 from bench.stock import a_fleet
+from bench.thirty_steps import offer
 
 
 async def main() -> None:
@@ -22,6 +23,7 @@ async def main() -> None:
     given = asked()
     wanted = given.work
     a_fleet()
+    offer()
     settings = Settings(
         database_url=SecretStr(wanted["url"]),
         data_folder=Path(wanted["folder"]),
