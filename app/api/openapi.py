@@ -166,7 +166,7 @@ def _as_it_is_sent(parameter: dict[str, Any], operation_id: str) -> None:
         parameter["schema"] = {**only, **parameter["schema"]}
     if parameter["name"] == "If-Match":
         parameter["required"] = True
-    if parameter["name"] == "Idempotency-Key" and operation_id.startswith(STARTS):
+    if parameter["name"] == "Idempotency-Key" and operation_id.startswith((*STARTS, "rerun")):
         parameter["required"] = True
 
 

@@ -140,6 +140,7 @@ async def test_a_slash_too_many_is_not_redirected(world: World) -> None:
         ("/v1/peers/peer-1", "GET, PATCH, DELETE"),
         ("/v1/credentials/c/secret", "PUT"),
         ("/v1/jobs/job-1/cancel", "GET, POST"),
+        ("/v1/clusters/import", "POST"),
         ("/livez", "GET"),
         ("/v1/bulk-jobs/preview", "POST"),
     ],

@@ -25,6 +25,7 @@ from app.procedures.base import Handler, Look
 from app.procedures.steps import backup, reset
 from simulation import laws, world
 from simulation.search import first_breach
+from simulation.waiting import Waits
 from simulation.world import Run
 
 ENOUGH = range(1, 400)
@@ -153,6 +154,9 @@ def begin_before_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def go_on_behind_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that has begun goes on whether a window is open or not."""
+    only(monkeypatch, "rotate-pre-shared-key")
+    short = Waits(openings=((60.0, 600.0), (3 * 3600.0, 600.0)), enforced=True)
+    monkeypatch.setattr("simulation.story.draw_waits", lambda _: short)
 
     def only_before(job: JobRecord, now: datetime) -> Any:
         return None if job.started_at is not None else clearance._window(job, now)

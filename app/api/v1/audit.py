@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.api import links
 from app.api.dependencies import AuditReader, Cursor, Limit, ServicesOf, from_cursor, to_cursor
 from app.api.problems import responses
-from app.api.v1.schemas.words import CLUSTER, IDENTIFIER, TIME, NextCursor, Told
+from app.api.v1.schemas.words import CLUSTER, IDENTIFIER, TIME, Moment, NextCursor, Told
 from app.security.trail import Written
 from app.services.audit_records import Sought
 from app.services.problems import Problem
@@ -91,8 +91,8 @@ async def list_all(
     object_id: Annotated[
         str | None, Query(pattern=IDENTIFIER, description="Only deeds about this id.")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Not before this time.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Not before this time.")] = None,
+    until: Annotated[Moment | None, Query(description="Before this time.")] = None,
 ) -> AuditList:
     """Every change, every refusal and every use of a secret, newest first.
 

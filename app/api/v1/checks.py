@@ -43,7 +43,11 @@ _AS_TEXT: dict[int | str, dict[str, Any]] = {
             "text/plain": {
                 "schema": {"type": "string"},
                 "example": "Ports between the peers of cluster.example.com, every pair:",
-            }
+            },
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": "source,destination,protocol,first_port,last_port,purpose\r\n",
+            },
         },
     }
 }

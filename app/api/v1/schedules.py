@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime
 
 from app.api import links
 from app.api.dependencies import (
@@ -31,7 +30,7 @@ from app.api.v1.schemas.schedules import (
     runs_read,
     schedule_read,
 )
-from app.api.v1.schemas.words import IDENTIFIER, TIME
+from app.api.v1.schemas.words import IDENTIFIER, TIME, Moment
 from app.services.conditions import tag
 from app.services.schedule_records import Schedule, ScheduleState
 
@@ -111,9 +110,7 @@ async def runs(
     schedule_id: ScheduleId,
     _caller: JobsReader,
     services: ServicesOf,
-    before: Annotated[
-        AwareDatetime | None, Query(description="Only older ones.", examples=[TIME])
-    ] = None,
+    before: Annotated[Moment | None, Query(description="Only older ones.", examples=[TIME])] = None,
     limit: Limit = 50,
 ) -> ScheduleRunList:
     """Each occurrence once: the job it started, or why it started none."""

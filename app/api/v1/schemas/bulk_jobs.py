@@ -13,7 +13,7 @@ from app.api.v1.schemas.bulk_starting import SELECTED
 from app.api.v1.schemas.clusters import LabelRead
 from app.api.v1.schemas.problem import ProblemError
 from app.api.v1.schemas.starting import Change, Correlation
-from app.api.v1.schemas.words import CLUSTER, JOB, LINES, PLAN, TIME, Asked, NextCursor, Told
+from app.api.v1.schemas.words import CLUSTER, JOB, LINES, PLAN, TIME, Asked, Flag, NextCursor, Told
 from app.domain.bulk import BulkState, Child, ChildState, Counts, Stop, StopCode, Trouble
 from app.domain.job import JobState, WaitReason
 from app.services.bulk_jobs import BulkNow, would_not_begin
@@ -200,7 +200,7 @@ class BulkCancelCreate(Asked):
         default="", max_length=4000, pattern=LINES, description="For the record.",
         examples=["window closed"],
     )  # fmt: skip
-    cancel_running: bool = Field(
+    cancel_running: Flag = Field(
         default=False,
         description="Cancel the jobs that are under way too, each at its next safe point.",
         examples=[False],

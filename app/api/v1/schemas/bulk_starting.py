@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.v1.schemas.clusters import Labels, asked_labels
 from app.api.v1.schemas.starting import JobOptions, body, camel, example_of, fields_of, given
-from app.api.v1.schemas.words import CLUSTER, Asked, Id
+from app.api.v1.schemas.words import CLUSTER, Asked, Id, Whole
 from app.domain.bulk import MOST_CLUSTERS
 from app.procedures.base import Procedure
 from app.services.bulk_jobs import NewBulkJob
@@ -19,7 +19,7 @@ LARGEST_WAVE = 100
 SELECTED: dict[str, Any] = {"labels": [{"name": "site", "value": "berlin"}], "cluster_ids": []}
 
 WaveSize = Annotated[
-    int,
+    Whole,
     Field(
         ge=1,
         le=LARGEST_WAVE,
@@ -55,7 +55,7 @@ class BulkOptions(JobOptions):
 
     selector: SelectorAsked = Field(description="Which clusters.")
     wave_size: WaveSize = 1
-    stop_after_failures: int = Field(
+    stop_after_failures: Whole = Field(
         default=1,
         ge=1,
         le=MOST_CLUSTERS,

@@ -15,9 +15,11 @@ from app.api.v1.schemas.words import (
     PEER,
     TIME,
     Asked,
+    Flag,
     Id,
     NextCursor,
     Told,
+    Whole,
 )
 from app.domain.observation import NotObserved, Observation, View
 from app.domain.terms import LABEL_NAME, LONGEST_LABEL_VALUE, MOST_APPROVERS, Label, Policy
@@ -49,16 +51,16 @@ Labels = Annotated[list[LabelAsked], Field(max_length=32, examples=[[LABEL_EXAMP
 class PolicyPatch(Asked):
     """What the cluster asks of every job; what is absent or null stays."""
 
-    change_required: bool | None = Field(
+    change_required: Flag | None = Field(
         default=None, description="A start names a change record.", examples=[True]
     )
-    enforce_window: bool | None = Field(
+    enforce_window: Flag | None = Field(
         default=None, description="Jobs go on inside a window only.", examples=[False]
     )
-    four_eyes: bool | None = Field(
+    four_eyes: Flag | None = Field(
         default=None, description="Whoever started a job does not approve it.", examples=[True]
     )
-    minimum_approvers: int | None = Field(
+    minimum_approvers: Whole | None = Field(
         default=None,
         ge=0,
         le=MOST_APPROVERS,

@@ -14,7 +14,7 @@ from app.api.v1.schemas.clusters import (
     cluster_read,
 )
 from app.api.v1.schemas.plans import FindingRead, finding_read
-from app.api.v1.schemas.words import CREDENTIAL, PEER, Asked, Id, Told
+from app.api.v1.schemas.words import CREDENTIAL, PEER, Asked, Flag, Id, Told
 from app.services.importing import Imported, ImportRequest
 
 
@@ -36,7 +36,7 @@ class ClusterImport(Asked):
     policy: PolicyPatch | None = Field(
         default=None, description="What it asks of every job; without one, nothing."
     )
-    despite_differences: bool = Field(
+    despite_differences: Flag = Field(
         default=False,
         description="Record what the asked member says although other members say something else "
         "or nothing; for align-clustering or remove-dead-peer to mend.",

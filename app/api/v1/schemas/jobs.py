@@ -16,6 +16,7 @@ from app.api.v1.schemas.words import (
     PLAN,
     TIME,
     Asked,
+    Flag,
     Line,
     NextCursor,
     Told,
@@ -276,7 +277,7 @@ class SkipCreate(Asked):
     )
 
     reason: Words = Field(description="For the record.", examples=["Restarted at its console."])
-    settled: bool = Field(
+    settled: Flag = Field(
         default=False,
         description="An operator's word that the effect of a step that acts is there, or was "
         "brought about by hand.",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, ConfigDict, Field, IPvAnyNetwork, JsonValue
+from pydantic import ConfigDict, Field, IPvAnyNetwork, JsonValue
 
 from app.api.v1.schemas.clusters import LABEL_EXAMPLE, LabelAsked, LabelRead, asked_labels
-from app.api.v1.schemas.words import CLUSTER, TIME, Asked, Id, Line, NextCursor, Told
+from app.api.v1.schemas.words import CLUSTER, TIME, Asked, Id, Line, Moment, NextCursor, Told, Whole
 from app.domain.terms import Label, in_order
 from app.security.keys import ApiKey, Limits, Scope
 from app.services.clusters import unique
@@ -74,7 +74,7 @@ class KeyCreate(Asked):
         description="Networks it may be used from, in CIDR form; empty: from everywhere.",
         examples=[["192.0.2.0/24"]],
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None, description="Until when it is good; null: until revoked.", examples=[TIME]
     )
 
@@ -116,7 +116,7 @@ class KeyPatch(Asked):
         description="Networks it may be used from; empty: from everywhere.",
         examples=[["192.0.2.0/24"]],
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None, description="Until when it is good; null: until revoked.", examples=[TIME]
     )
 
@@ -145,7 +145,7 @@ class KeyRotate(Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"keep_old_seconds": 3600}]})
 
-    keep_old_seconds: int = Field(
+    keep_old_seconds: Whole = Field(
         default=0,
         ge=0,
         le=7 * 86_400,

@@ -19,6 +19,7 @@ from app.api.v1.schemas.words import (
     Line,
     NextCursor,
     Told,
+    Whole,
 )
 from app.services.peers import EndpointRequest, PeerCapabilities
 from app.services.records import PeerEndpoint, RegisteredPeer, TrustAnchor, TrustKind
@@ -46,7 +47,7 @@ TransportName = Annotated[
         examples=["ssh"],
     ),
 ]
-Port = Annotated[int, Field(ge=1, le=65535, description="TCP port.", examples=[22])]
+Port = Annotated[Whole, Field(ge=1, le=65535, description="TCP port.", examples=[22])]
 
 
 class TrustCreate(Asked):

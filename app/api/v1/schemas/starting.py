@@ -11,10 +11,20 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from app.api.v1.schemas.windows import LocalTime, Recurrence, Zone, local
-from app.api.v1.schemas.words import LINE, Asked, Line, Told, Words
+from app.api.v1.schemas.words import (
+    LINE,
+    Asked,
+    Flag,
+    Line,
+    Moment,
+    Number,
+    Told,
+    Whole,
+    Words,
+)
 from app.domain.terms import MOST_APPROVERS
 from app.domain.timing import Timing
 from app.procedures.base import Param, Procedure
@@ -65,17 +75,17 @@ class AttestationCreate(Asked):
 class ApprovalsAsked(Asked):
     """Who has to agree before the job begins, where that is more than the cluster's policy."""
 
-    minimum: int | None = Field(
+    minimum: Whole | None = Field(
         default=None,
         ge=0,
         le=MOST_APPROVERS,
         description="How many people approve it; not fewer than the policy asks for.",
         examples=[2],
     )
-    four_eyes: bool = Field(
+    four_eyes: Flag = Field(
         default=False, description="Whoever starts the job does not approve it.", examples=[True]
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None,
         description="A job that is not approved by then ends, and nothing was done.",
         examples=["2026-03-01T22:00:00Z"],
@@ -90,7 +100,7 @@ class JobOptions(Asked):
     approvals: ApprovalsAsked | None = Field(
         default=None, description="Who has to agree; without it, what the cluster's policy says."
     )
-    not_before: AwareDatetime | None = Field(
+    not_before: Moment | None = Field(
         default=None,
         description="Scheduled start: the job holds its cluster and waits until then.",
         examples=["2026-03-01T22:00:00Z"],
@@ -143,7 +153,7 @@ class ScheduleOptions(Asked):
         description="RRULE by days (RFC 5545); empty: once. The time of day is that of `start`.",
         examples=["FREQ=DAILY"],
     )
-    grace_seconds: float = Field(
+    grace_seconds: Number = Field(
         default=3600.0,
         ge=60,
         le=86_400,
@@ -336,7 +346,10 @@ def _bounded(kind: Any) -> Any:
     # Param bounds the length of a list of texts; its texts need bounds of their own.
     if get_origin(kind) is tuple and get_args(kind) == (str, ...):
         return tuple[_Element, ...]
-    return kind
+    return _AS_SENT.get(kind, kind)
+
+
+_AS_SENT = {bool: Flag, int: Whole, float: Number}
 
 
 def example_of(procedure: Procedure) -> dict[str, Any]:

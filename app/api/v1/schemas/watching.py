@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from app.api.v1.schemas.words import CLUSTER, PEER, TIME, Asked, Told
+from app.api.v1.schemas.words import CLUSTER, PEER, TIME, Asked, Number, Told
 from app.services.watch_records import ClusterEvent, Period
 from app.services.watching import Watched
 
@@ -17,7 +17,7 @@ class WatchingUpdate(Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"interval_seconds": 900}]})
 
-    interval_seconds: float | None = Field(
+    interval_seconds: Number | None = Field(
         ge=0,
         le=86_400,
         description="Seconds between two looks; 0: none; null: the service's own interval.",

@@ -19,6 +19,7 @@ from app.api.v1.schemas.words import (
     Line,
     NextCursor,
     Told,
+    Whole,
 )
 from app.services.webhook_records import (
     Attempt,
@@ -205,7 +206,7 @@ class SecretRotate(Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_seconds": 86400}]})
 
-    overlap_seconds: int = Field(
+    overlap_seconds: Whole = Field(
         default=86_400,
         ge=0,
         le=30 * 86_400,

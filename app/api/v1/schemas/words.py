@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 LINE = r"^[^\x00-\x1f\x7f]*$"
 """One line: no control characters (PostgreSQL cannot keep a NUL, and logs stay one line)."""
@@ -17,6 +26,24 @@ STEP_KEY = r"^[A-Za-z0-9_.:-]{1,200}$"
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=LINES)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=IDENTIFIER)]
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+
+
+def _written_out(value: Any) -> Any:
+    # A number would be taken for seconds since 1970, and nobody who sends one means that.
+    if isinstance(value, str) and not _DATE.match(value):
+        raise ValueError("a time is written as 2026-03-01T09:30:00Z (RFC 3339)")
+    if isinstance(value, int | float):
+        raise ValueError("a time is text, as in 2026-03-01T09:30:00Z (RFC 3339)")  # noqa: TRY004 - Pydantic reports ValueError
+    return value
+
+
+# What a request says is what it means: "off" is no boolean, true is no number, 0 is no time.
+Flag = Annotated[bool, Strict()]
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 CLUSTER = "cluster-06f3k2m8q1v5x7z9b2d4f6h8j0"
 PEER = "peer-06f3k2m8q1v5x7z9b2d4f6h8j0"
