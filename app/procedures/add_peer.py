@@ -276,4 +276,5 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda p: (p.peer_id,),
     draft=draft,
+    admits=True,
 )

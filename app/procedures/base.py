@@ -236,6 +236,9 @@ class Procedure:
     """The ids of the peers the parameters name; they are observed beside the cluster's members."""
     draft: Callable[[Any, Situation], Draft]
     """Parameters and situation to stages and findings; pure, touches nothing."""
+    admits: bool = False
+    """Whether it takes a peer into a cluster. Then every registered Expressway is asked whether it
+    lists that peer already (NEW-O-01); else only the cluster and its neighbours are observed."""
     in_bulk: tuple[str, ...] | None = None
     """The parameters that mean the same for every cluster, where the procedure is offered for many
     clusters at once; the others keep their defaults then. None: it is not offered so, because it

@@ -232,4 +232,5 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda p: tuple(filter(None, (p.peer_id, p.new_primary_peer_id))),
     draft=draft,
+    admits=True,
 )

@@ -242,4 +242,5 @@ PROCEDURE = Procedure(
     parameters=Parameters,
     named_peers=lambda p: (p.primary_peer_id, *p.planned_peer_ids),
     draft=draft,
+    admits=True,
 )

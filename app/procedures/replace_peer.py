@@ -167,4 +167,5 @@ PROCEDURE = Procedure(
         filter(None, (p.peer_id, p.replacement_peer_id, p.new_primary_peer_id))
     ),
     draft=draft,
+    admits=True,
 )

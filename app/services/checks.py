@@ -85,7 +85,9 @@ class ChecksService:
     async def report(self, cluster_id: str, candidates: Sequence[str] = ()) -> Report:
         """Every check now, what passes included. Raises Problem `not-found`, `invalid-request`."""
         _, everybody = await self._around(cluster_id, candidates)
-        situation = await self.planning.situation(cluster_id, tuple(candidates))
+        situation = await self.planning.situation(
+            cluster_id, tuple(candidates), elsewhere=bool(candidates)
+        )
         ends = {e.peer.id: end for e in everybody if (end := _certificate_end(e)) is not None}
         lost = lost_since(await self.watches.standing(cluster_id))
         said = await self._stated(cluster_id)

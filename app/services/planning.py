@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -142,13 +142,21 @@ class PlanningService:
         return Drafted(plan, situation.views)
 
     async def _situation(self, cluster_id: str, procedure: Procedure, parameters: Any) -> Situation:
-        return await self.situation(cluster_id, procedure.named_peers(parameters), parameters)
+        named = procedure.named_peers(parameters)
+        return await self.situation(cluster_id, named, parameters, elsewhere=procedure.admits)
 
     async def situation(
-        self, cluster_id: str, named: tuple[str, ...] = (), parameters: Any = None
+        self,
+        cluster_id: str,
+        named: tuple[str, ...] = (),
+        parameters: Any = None,
+        *,
+        elsewhere: bool,
     ) -> Situation:
         """The registry, and what is so now at the members and the named peers and around them.
 
+        `elsewhere`: every other registered Expressway is asked too, as NEW-O-01 wants before a peer
+        joins. That takes the longer the more clusters there are; nothing else needs it.
         Raises Problem `not-found`, and `invalid-request` where a named peer is not registered.
         """
         async with self.store.transaction() as tx:
@@ -167,7 +175,8 @@ class PlanningService:
             neighbours = tuple(await tx.neighbours.of_cluster(cluster_id))
         self._know(named, everybody.keys(), parameters)
         involved = self._involved(registered, named)
-        views = await self._views(everybody, involved)
+        beside = everybody if elsewhere else [n.peer_id for n in neighbours if n.peer_id]
+        views = await self._views(involved, beside)
         capabilities = {
             peer_id: await self.appliances.capabilities(peer_id)
             for peer_id in (*involved, *(n.peer_id for n in neighbours if n.peer_id))
@@ -190,9 +199,7 @@ class PlanningService:
             pre_shared_key_known=registered.pre_shared_key_id is not None,
         )
 
-    async def _views(
-        self, everybody: Mapping[str, Peer], involved: tuple[str, ...]
-    ) -> dict[str, View]:
+    async def _views(self, involved: tuple[str, ...], beside: Iterable[str]) -> dict[str, View]:
         places = asyncio.Semaphore(SIDE_BY_SIDE)
 
         async def view(peer_id: str) -> View:
@@ -201,7 +208,7 @@ class PlanningService:
                 return await self.peers.view(peer_id, limit)
 
         # The peers of the plan first: the others may fill all places for a while.
-        order = [*involved, *(peer_id for peer_id in everybody if peer_id not in involved)]
+        order = dict.fromkeys((*involved, *beside))
         async with asyncio.TaskGroup() as tasks:
             asked = {peer_id: tasks.create_task(view(peer_id)) for peer_id in order}
         return {peer_id: task.result() for peer_id, task in asked.items()}

@@ -60,7 +60,9 @@ class RecoveryService:
                 job_id=job_id,
                 state=job.state.value,
             )
-        situation = await self.planning.situation(job.cluster_id, await self._named(job))
+        situation = await self.planning.situation(
+            job.cluster_id, await self._named(job), elsewhere=True
+        )
         found = recover(
             Ended(job.id, job.state, job.plan, job.steps),
             situation.cluster,

@@ -225,6 +225,7 @@ NAMING = Procedure(
     parameters=Naming,
     named_peers=lambda parameters: (parameters.peer_id, *parameters.others),
     draft=_draft,
+    admits=True,
 )
 
 

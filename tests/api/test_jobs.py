@@ -66,6 +66,25 @@ async def test_other_registered_peers_are_observed_too(
     assert sorted(world.appliances.asked) == sorted([peer["id"], other["id"]])
 
 
+async def test_nobody_elsewhere_is_asked_where_no_peer_joins(
+    world: World, cluster: Any, peer: Any
+) -> None:
+    other = await world.peer("exp2", "192.0.2.12")
+    neighbours = f"/v1/clusters/{cluster['id']}/neighbours"
+    about = {
+        "name": "callmgr",
+        "kind": "neighbor",
+        "zone_name": "to-cluster",
+        "peer_id": other["id"],
+    }
+    made = await world.client.post(neighbours, json=about)
+    assert made.status_code == 201, made.text
+    path = f"/v1/clusters/{cluster['id']}/procedures/backup/plan"
+    assert (await world.client.post(path, json={})).status_code == 201
+    assert world.appliances.asked == [other["id"]]
+    assert peer["id"] not in world.appliances.asked
+
+
 async def test_a_peer_elsewhere_that_hangs_does_not_hold_up_the_plan(
     world: World, cluster: Any, peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
