@@ -15,7 +15,6 @@ from typing import Any
 
 from app.domain.clock import Clock
 from app.domain.observation import Observation, View
-from app.domain.peer import Peer
 from app.domain.plan import Plan
 from app.domain.procedure import Situation
 from app.observability.spans import traced
