@@ -86,6 +86,7 @@ async def test_no_secret_is_anywhere_but_sealed(
             }
             await everything_that_is_done(stand, search, hooks)
             await everything_that_is_said(stand, search)
+            await stand.house.service.services.evidence.seal_some(0)
             url = plain_url(stand.house.service.database_url)
             async with await psycopg.AsyncConnection.connect(url) as connection:
                 rows = await search.take_database(connection)
