@@ -43,7 +43,7 @@ async def stuck(database_url: str, job: Any, seq: int) -> None:
             ['{"name": "old"}', '{"name": "?"}', job["id"], seq],
         )
         await connection.execute(
-            "update job set state = 'waiting', wait_reason = 'hold', wait_step = "
+            "update job set state = 'waiting', wait_reason = 'hold', wait_since = now(), wait_step = "
             "(select key from job_step where job_id = job.id and seq = %s), wake_at = null"
             " where id = %s",
             [seq, job["id"]],
@@ -71,12 +71,9 @@ async def test_an_unsettled_step_lies_on_the_table_with_the_ways_out(
     assert (step["state"], step["attempt"], step["note"]) == ("unknown", 3, "lost")
     assert (step["seen_before"], step["seen_last"]) == ({"name": "old"}, {"name": "?"})
     assert step["acted_at"] is not None
-    assert read["waiting"] == {
-        "reason": "hold",
-        "note": "",
-        "step": "name",
-        "until": None,
-    }
+    since = read["waiting"].pop("since")
+    assert step["acted_at"] <= since
+    assert read["waiting"] == {"reason": "hold", "note": "", "step": "name", "until": None}
     assert {"retry", "skip", "cancel"} <= set(read["actions"])
     assert (await world.client.post(f"/v1/jobs/{job['id']}/retry")).json()["state"] == "queued"
 
