@@ -95,6 +95,7 @@ async def test_the_readme_builds_a_cluster_and_a_job_number_is_all_evidence_need
 def test_every_shell_block_that_asks_the_api_is_run_by_some_test():
     """A block that nobody runs goes stale; these pages have a test of their own."""
     elsewhere = {
+        "docs/access.md": "tests/api/test_access_page.py",
         "docs/approvals.md": "tests/api/test_approvals_page.py",
         "docs/import.md": "tests/api/test_import_page.py",
         "docs/windows.md": "tests/api/test_windows_page.py",
