@@ -47,8 +47,8 @@ def cluster(*members: str, primary: str = "exp1", alone: tuple[str, ...] = ()) -
 
 
 async def nobody(stage: SocketStage) -> None:
-    for device in stage.fleet:
-        assert_alone(device, f"{device.name}.example.com")
+    for name in [f"exp{n}" for n in range(1, stage.rehearsed.members + 1)]:
+        assert_alone(stage.fleet[name], f"{name}.example.com")
     assert stage.cluster.members == ()
 
 
