@@ -21,16 +21,13 @@ from app.domain.procedure import Draft, Situation
 from app.procedures.base import Param, Procedure
 from app.procedures.parts import part, with_steps
 from app.procedures.prediction import with_primary
-from app.procedures.situation import relied_on
+from app.procedures.situation import PEER_LOST, relied_on, silent
 from app.procedures.steps.attest import gates_for
 from app.procedures.steps.leaving import out_of_service
 from app.procedures.steps.primary import set_primary
 from app.procedures.steps.record import record_members
 from app.procedures.steps.replication import alarms_cleared, database_active
 from app.procedures.steps.target import Target
-
-PEER_LOST = ("Cluster communication failure", "Cluster database communication failure")
-"""Alarms that stay while a listed peer is out of service (device facts 9)."""
 
 NewPrimary = Annotated[
     str,
@@ -85,11 +82,6 @@ def findings(s: Situation, new: Peer, field: str = "/peer_id") -> tuple[Finding,
             ),
         ]
     return tuple(found)
-
-
-def silent(s: Situation) -> tuple[Peer, ...]:
-    """The members that do not answer."""
-    return tuple(member for member in s.cluster.members if s.observed(member.id) is None)
 
 
 def stages_for(

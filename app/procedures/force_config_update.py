@@ -16,9 +16,13 @@ from app.domain.finding import Finding
 from app.domain.peer import Peer
 from app.domain.plan import Impact, Stage
 from app.domain.procedure import Draft, Situation
-from app.procedures import change_primary
 from app.procedures.base import Param, Procedure
-from app.procedures.situation import alarms_beside_clustering, relied_on
+from app.procedures.situation import (
+    PEER_LOST,
+    alarms_beside_clustering,
+    relied_on,
+    silent,
+)
 from app.procedures.steps.attest import gate, gates_for
 from app.procedures.steps.backup import back_up
 from app.procedures.steps.force_update import force_update
@@ -68,7 +72,7 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
     peer, primary = s.peers[p.peer_id], s.cluster.primary
     if primary is None:
         return ()
-    on, dead = Target.of(peer, s), change_primary.silent(s)
+    on, dead = Target.of(peer, s), silent(s)
     return (
         Stage("before", "Before you start", (
             gate("primary-good",
@@ -84,7 +88,7 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
             configuration_as_on(on, primary, "ALM-12 ALM-13"),
             alarms_cleared(on, "ALM-05 ALM-06 ALM-07 ALM-08 ALM-09",
                            known=[*alarms_beside_clustering(s, peer.id),
-                                  *(change_primary.PEER_LOST if dead else ())]),
+                                  *(PEER_LOST if dead else ())]),
             # With a listed peer out of service the status stays Failed until that peer is removed.
             *(() if dead else (
                 database_active(on, "ALM-12", shown="cluster_status" in on.capabilities),)),

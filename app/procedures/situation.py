@@ -12,6 +12,8 @@ from app.domain.observation import Observation
 from app.domain.peer import Peer
 from app.domain.procedure import Situation
 
+PEER_LOST = ("Cluster communication failure", "Cluster database communication failure")
+"""Alarms that stay while a listed peer is out of service (device facts 9)."""
 _PASSING = frozenset({"restart required", "maintenance mode"})
 
 
@@ -37,6 +39,11 @@ def relied_on(s: Situation, peer_ids: Iterable[str]) -> dict[str, str]:
                 }
             )
     return digests
+
+
+def silent(s: Situation) -> tuple[Peer, ...]:
+    """The members that do not answer."""
+    return tuple(member for member in s.cluster.members if s.observed(member.id) is None)
 
 
 def alarms_present(seen: Observation, requirement: str) -> Iterator[Finding]:

@@ -43,8 +43,9 @@ async def stuck(database_url: str, job: Any, seq: int) -> None:
             ['{"name": "old"}', '{"name": "?"}', job["id"], seq],
         )
         await connection.execute(
-            "update job set state = 'waiting', wait_reason = 'hold', wait_since = now(), wait_step = "
-            "(select key from job_step where job_id = job.id and seq = %s), wake_at = null"
+            "update job set state = 'waiting', wait_reason = 'hold', wait_since = now(),"
+            " wake_at = null,"
+            " wait_step = (select key from job_step where job_id = job.id and seq = %s)"
             " where id = %s",
             [seq, job["id"]],
         )
