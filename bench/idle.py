@@ -54,7 +54,8 @@ _MORE_CLUSTERS = (
     """,
     """
     insert into cluster_watch (cluster_id, next_at)
-    select 'cluster-' || lpad(to_hex(n), 26, '0'), now() + interval '300 s' * n / %(many)s
+    select 'cluster-' || lpad(to_hex(n), 26, '0'),
+        now() + interval '1 s' * %(spread)s * n / %(many)s
     from generate_series(1, %(many)s) n
     """,
 )
@@ -127,7 +128,8 @@ class Place:
 
 async def main(short: bool) -> list[Row]:
     """Nothing, then all of it, then all of it unwatched."""
-    many, settle, seconds = (20, 1.0, 2.0) if short else (CLUSTERS, SETTLE_SECONDS, MEASURE_SECONDS)
+    many, settle, seconds = (60, 1.0, 6.0) if short else (CLUSTERS, SETTLE_SECONDS, MEASURE_SECONDS)
+    spread = 60.0 if short else 300.0  # seconds over which the clusters' turns come
     with tempfile.TemporaryDirectory(prefix="cw-bench-") as folder:
         Path(folder).chmod(0o755)  # noqa: ASYNC240 - before anything runs
         async with EmbeddedPostgres(Path(folder)) as url:
@@ -140,7 +142,7 @@ async def main(short: bool) -> list[Row]:
             async with await connect(url) as connection:
                 await connection.execute("set session_replication_role = replica")
                 for statement in (*_MORE_CLUSTERS, *_MORE_JOBS):
-                    values = {"many": many, "peer": peer, "job": job_id}
+                    values = {"many": many, "spread": spread, "peer": peer, "job": job_id}
                     await connection.execute(statement.encode(), values)
                 await connection.execute("vacuum analyze")
             watched = await _taken(place, watched=True)

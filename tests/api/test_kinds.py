@@ -85,3 +85,10 @@ async def test_every_boolean_number_and_time_of_every_body_is_taken_as_it_is(wor
 async def test_a_time_in_a_query_is_written_out(world: World, path: str) -> None:
     document = is_problem(await world.client.get(path), 422, "invalid-request")
     assert "RFC 3339" in document["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("network", [False, 0, 3221225985])
+async def test_a_network_is_text(world: World, network: Any) -> None:
+    body = {"name": "k", "scopes": ["clusters:read"], "networks": [network]}
+    document = is_problem(await world.client.post("/v1/keys", json=body), 422, "invalid-request")
+    assert document["errors"][0]["pointer"] == "/networks/0"

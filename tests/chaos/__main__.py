@@ -186,6 +186,7 @@ class Report:
     late_acts: int = 0
     """Acts of a stopped worker after it was let go on."""
     cut: int = 0
+    to_be_cut: bool = False
     restarts: int = 0
     disk: str = "not tried"
     succeeded: int = 0
@@ -199,7 +200,8 @@ class Report:
     def whole(self) -> bool:
         """Nothing was lost, and nothing done that should not have been."""
         wrong = self.lost or self.blind or self.gaps or self.late_acts
-        wrong = wrong or not self.cut or self.disk == FOUND_ROOM  # what was not done shows nothing
+        # What was to be done and was not shows nothing.
+        wrong = wrong or (self.to_be_cut and not self.cut) or self.disk == FOUND_ROOM
         return self.succeeded == self.jobs and not wrong
 
     @property
@@ -318,6 +320,7 @@ async def chaos(
             await kills(tries, url, workers, report)
             if full:
                 await stop_beyond_the_lease(url, workers, folder, report)
+            report.to_be_cut = cut
             if cut:
                 await cut_and_restart(url, embedded, report)
             if disk:

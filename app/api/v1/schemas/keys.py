@@ -5,10 +5,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, IPvAnyNetwork, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from app.api.v1.schemas.clusters import LABEL_EXAMPLE, LabelAsked, LabelRead, asked_labels
-from app.api.v1.schemas.words import CLUSTER, TIME, Asked, Id, Line, Moment, NextCursor, Told, Whole
+from app.api.v1.schemas.words import (
+    CLUSTER,
+    TIME,
+    Asked,
+    Id,
+    Line,
+    Moment,
+    Network,
+    NextCursor,
+    Told,
+    Whole,
+)
 from app.domain.terms import Label, in_order
 from app.security.keys import ApiKey, Limits, Scope
 from app.services.clusters import unique
@@ -34,7 +45,7 @@ _EXAMPLE: dict[str, JsonValue] = {
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
 Clusters = Annotated[list[Id], Field(min_length=1, max_length=500)]
 Labels = Annotated[list[LabelAsked], Field(min_length=1, max_length=32)]
-Networks = Annotated[list[IPvAnyNetwork], Field(max_length=50)]
+Networks = Annotated[list[Network], Field(max_length=50)]
 
 
 class KeyCreate(Asked):

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     Strict,
     StringConstraints,
 )
@@ -39,10 +40,18 @@ def _written_out(value: Any) -> Any:
     return value
 
 
+def _text(value: Any) -> Any:
+    # ipaddress would take a number, or false, for an address.
+    if not isinstance(value, str):
+        raise ValueError("a network is text, as in 192.0.2.0/24")  # noqa: TRY004 - see above
+    return value
+
+
 # What a request says is what it means: "off" is no boolean, true is no number, 0 is no time.
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
+Network = Annotated[IPvAnyNetwork, BeforeValidator(_text)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 CLUSTER = "cluster-06f3k2m8q1v5x7z9b2d4f6h8j0"
