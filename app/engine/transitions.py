@@ -179,7 +179,7 @@ def claimed(job: JobRecord, owner: str, now: datetime) -> Change:
     """
     if not job.holds or clearance(job, now) is not None:
         return going_on(job, now)
-    starts = job.state in {JobState.QUEUED, JobState.WAITING} and not _polling(job)
+    starts = job.state in {JobState.QUEUED, JobState.WAITING} and _polled_for(job) is None
     changed = replace(
         job,
         owner=owner,
@@ -210,18 +210,11 @@ def left(job: JobRecord, leave: Leave, now: datetime) -> Change:
         job.pause_requested and not leave.flags.pause
     )
     state = JobState.CANCELLING if job.cancel_requested else leave.state
-    if leave.state is JobState.QUEUED:
-        handed_on = _handed_on(job, now, leave.why)
+    if leave.state is JobState.QUEUED or _resumed_meanwhile(job, leave):
+        handed_on = _handed_on(job, now, leave.why or "resumed")
+        # That it is being cancelled was told when that was asked for.
         told = () if job.cancel_requested else handed_on.events
         return replace(handed_on, events=(*leave.events, *told))
-    if _resumed_meanwhile(job, leave):
-        queued = NewEvent(JOB_QUEUED, {"why": "resumed"})
-        if job.cancel_requested:
-            changed, told = replace(job, wait=None, wake_at=now), leave.events
-        else:
-            changed = replace(job, state=JobState.QUEUED, wait=None, wake_at=now)
-            told = (*leave.events, queued)
-        return Change(changed, told, wake=True)
     wait = lasting(job.wait, leave.wait, now)
     wake_at = None if leave.wake_in is None else now + timedelta(seconds=leave.wake_in)
     if asked_since or _attested_meanwhile(job, wait):
@@ -274,18 +267,18 @@ def _handed_on(job: JobRecord, now: datetime, why: str) -> Change:
     """
     if job.cancel_requested:
         state, event, wait = JobState.CANCELLING, NewEvent(JOB_CANCELLING, {"why": why}), None
-    elif _polling(job) and job.wait is not None:
-        waiting = waiting_event(job.wait)
+    elif (wait := _polled_for(job)) is not None:
+        waiting = waiting_event(wait)
         state, event = JobState.WAITING, replace(waiting, data={**waiting.data, "why": why})
-        wait = job.wait
     else:
         state, event, wait = JobState.QUEUED, NewEvent(JOB_QUEUED, {"why": why}), None
     return Change(replace(job, state=state, wait=wait, wake_at=now), (event,), wake=True)
 
 
-def _polling(job: JobRecord) -> bool:
-    waits = job.state is JobState.WAITING and job.wait is not None
-    return waits and job.wait is not None and job.wait.reason is WaitReason.PEER
+def _polled_for(job: JobRecord) -> Wait | None:
+    """What a job waits for that goes on asking a peer by itself."""
+    wait = job.wait if job.state is JobState.WAITING else None
+    return wait if wait is not None and wait.reason is WaitReason.PEER else None
 
 
 def taken_over(job: JobRecord, owner: str, now: datetime) -> Change:

@@ -115,7 +115,8 @@ def stages_for(
                            "CHM-01 CHM-12 CHM-13 CHM-18", silent=dead),
             *(alarms_cleared(on[member.id], "CHM-06 CHM-07 CHM-15",
                              known=lasting(s, member, peer_lost=bool(dead))) for member in up),
-            # With a listed peer out of service the status stays Failed until that peer is removed.
+            # What the page reports while a listed peer is out of service is not on record, so the
+            # database is waited for only where all members are there.
             *(database_active(on[member.id], "CHM-14",
                               shown="cluster_status" in on[member.id].capabilities)
               for member in up if not dead),

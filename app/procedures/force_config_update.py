@@ -89,7 +89,8 @@ def stages(p: Parameters, s: Situation, found: tuple[Finding, ...]) -> tuple[Sta
             alarms_cleared(on, "ALM-05 ALM-06 ALM-07 ALM-08 ALM-09",
                            known=[*alarms_beside_clustering(s, peer.id),
                                   *(PEER_LOST if dead else ())]),
-            # With a listed peer out of service the status stays Failed until that peer is removed.
+            # What the page reports while a listed peer is out of service is not on record, so the
+            # database is waited for only where all members are there.
             *(() if dead else (
                 database_active(on, "ALM-12", shown="cluster_status" in on.capabilities),)),
         ), "27"),
