@@ -37,7 +37,7 @@ class Deliveries:
         earlier = self._due.pop(job_id, None)
         if earlier is not None:
             earlier.cancel()
-        strikes = self._world.wake_up_troubles.pop(self._asked, ())
+        strikes = self._world.troubles.at_wake_ups.pop(self._asked, ())
         for kind in strikes:
             self._world.ledger.struck(kind, f"wake-up {self._asked} of {job_id}")
         if TroubleKind.WAKE_UP_LOST in strikes:

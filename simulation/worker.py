@@ -100,7 +100,7 @@ class Worker:
         """One crossing of the boundary between the worker and the world. Raises WorkerDied."""
         if self.dead:
             raise WorkerDied
-        for trouble in self.world.strikes(place):
+        for trouble in self.world.troubles.strikes(place):
             self.world.ledger.struck(trouble.kind, f"{self.name} at {place}")
             if trouble.kind is TroubleKind.WORKER_KILLED:
                 self.world.ledger.deaths[place] += 1
@@ -157,7 +157,7 @@ class Worker:
 
     async def _finish(self) -> None:
         await self.runner.finish(GRACEFUL)
-        hindered = self.dead or self.frozen or self.world.journal_was_silent
+        hindered = self.dead or self.frozen or self.world.troubles.journal_was_silent
         if not hindered:
             left = [job.id for job in self.world.journal.jobs.values() if job.owner == self.name]
             self.world.ledger.hold(laws.GIVEN_BACK, not left, f"{self.name} left {left}")
@@ -362,7 +362,7 @@ class MortalJournal:
         return await self._call("load", lambda: self._worker.world.journal.load(job_id))
 
     async def _call(self, place: str, call: Callable[[], Awaitable[T]]) -> T:
-        silence = self._worker.world.silence()
+        silence = self._worker.world.troubles.silence()
         if silence is not None and not silence.lasts:
             raise JournalDown("the simulated database did not take it")
         answer = await self._worker.over(f"journal {place}", call)
