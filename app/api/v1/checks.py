@@ -46,7 +46,8 @@ _AS_TEXT: dict[int | str, dict[str, Any]] = {
             },
             "text/csv": {
                 "schema": {"type": "string"},
-                "example": "source,destination,protocol,first_port,last_port,purpose,requirements\r\n",
+                "example": "source,destination,protocol,first_port,last_port,purpose,"
+                "requirements\r\n",
             },
         },
     }
