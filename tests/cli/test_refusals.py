@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import uuid
 
 import httpx
@@ -13,6 +12,7 @@ import pytest
 from app.cli import client as client_module
 from app.cli.client import Client
 from tests.cli.conftest import CLUSTER, OpenStand, attested
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.postgres, pytest.mark.sockets]
 
@@ -77,8 +77,7 @@ async def test_a_wrong_key_a_missing_scope_and_a_service_that_is_away(open_stand
         short = await stranger.types("clusters", "list")
         assert short.code == 3
         assert "clusters:read" in short.err
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         stranger.environment["CLUSTERWAY_URL"] = f"http://127.0.0.1:{port}"
         away = await stranger.types("clusters", "list")
         assert (away.code, away.out) == (4, "")

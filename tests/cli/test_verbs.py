@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import pytest
 
 from tests.cli.conftest import CLUSTER, OpenStand, Stand
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.postgres, pytest.mark.sockets]
 
@@ -59,8 +59,7 @@ async def test_a_job_is_attested_held_let_go_cancelled_and_run_again(open_stand:
 
 async def test_a_subscription_that_nobody_hears_is_shown_so(open_stand: OpenStand):
     async with open_stand() as stand:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         body = {"name": "change desk", "url": f"https://192.0.2.99:{port}/",
                 "event_types": ["job.failed"]}  # fmt: skip
         await stand.house.story.post("/v1/webhooks", body)

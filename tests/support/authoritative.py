@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from app.dns.lookup import NameServers
 from app.domain.dns import Answer, Lookup, Question
+from tests.support.ports import free_port
 
 SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 PLACES = {name: shutil.which(name, path=SBIN) for name in ("nsd", "knotd")}
@@ -54,8 +54,7 @@ def authoritative(
     build: Callable[[Path, int, Files], Sequence[str]], folder: Path, files: Files
 ) -> Iterator[int]:
     """The port of a running server on 127.0.0.1 and ::1, which answers for the first zone."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = build(folder, port, files)
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)

@@ -15,6 +15,8 @@ from dnslib import QTYPE, RCODE, DNSError, DNSHeader, DNSRecord
 from dnslib.server import DNSServer
 from dnslib.zoneresolver import ZoneResolver
 
+from tests.support.ports import free_port
+
 
 class SilentLogger:
     """dnslib writes every query to standard output otherwise."""
@@ -85,9 +87,9 @@ class NameServer:
 def name_server(text: str, *, tcp: bool = True, refuse: bool = False) -> Iterator[NameServer]:
     """A server for the zone text on a free port of loopback, over UDP and, usually, TCP."""
     zone = Zone(text, refuse=refuse)
-    udp = DNSServer(zone, address="127.0.0.1", port=0, logger=SilentLogger())
+    port = free_port()
+    udp = DNSServer(zone, address="127.0.0.1", port=port, logger=SilentLogger())
     udp.server.handle_error = lambda *_: None
-    port = udp.server.server_address[1]
     servers = [udp]
     if tcp:
         over_tcp = DNSServer(zone, address="127.0.0.1", port=port, tcp=True, logger=SilentLogger())

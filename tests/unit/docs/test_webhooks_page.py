@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from app.webhooks.schedule import PAUSES
 from app.webhooks.sending import LIMIT_SECONDS
 from app.webhooks.signing import new_secret, signed_headers
 from tests.support.claims import Desk, delivery
+from tests.support.ports import free_port
 
 PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 SECRET = new_secret()
@@ -110,8 +110,7 @@ def test_the_shell_lines_say_so_too(minutes: int, altered: bool, said: str, tmp_
 async def test_the_documented_receiver_runs_and_is_sent_to(tmp_path: Path) -> None:
     script = tmp_path / "receiver.py"
     script.write_text(block("receiver"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(script), str(port),
         env={**os.environ, "WEBHOOK_SECRET": SECRET}, stdout=asyncio.subprocess.PIPE,
