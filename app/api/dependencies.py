@@ -11,12 +11,14 @@ import binascii
 import contextlib
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import StringConstraints
 
+from app.domain.terms import LABEL_NAME, Label
 from app.security.acting import now_acting
 from app.security.keys import Principal, Scope
 from app.services.bundle import Services
@@ -164,6 +166,26 @@ Cursor = Annotated[
         examples=["cGVlci0wNmYzazJtOA"],
     ),
 ]
+
+LabelFilter = Annotated[
+    list[
+        Annotated[
+            str, StringConstraints(max_length=264, pattern=rf"^{LABEL_NAME}=[^\x00-\x1f\x7f]*$")
+        ]
+    ],
+    Query(
+        alias="label",
+        max_length=10,
+        description="Only clusters with this label now, `name=value`, or what belongs to them;"
+        " several: with all of them.",
+        examples=[["site=berlin"]],
+    ),
+]
+
+
+def to_labels(texts: Sequence[str]) -> list[Label]:
+    """What a `LabelFilter` asks for."""
+    return [Label(*text.split("=", 1)) for text in texts]
 
 
 def to_cursor(last_id: str | None) -> str | None:

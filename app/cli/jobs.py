@@ -29,6 +29,10 @@ async def show_all(
         str, typer.Option(help="Only of this one.", autocompletion=names.complete_cluster)
     ] = "",
     change: Annotated[str, typer.Option(help="Only of this change number.")] = "",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Only of clusters with this NAME=VALUE. Repeatable."),
+    ] = None,
     most: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 20,
 ) -> None:
     """List jobs, newest first."""
@@ -38,6 +42,7 @@ async def show_all(
         procedure=procedure,
         cluster_id=await desk.cluster_id(cluster) if cluster else "",
         change_number=change,
+        label=label,
         limit=most,
     )
     desk.out.document(page)

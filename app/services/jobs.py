@@ -15,7 +15,7 @@ from app.domain.cluster import Cluster
 from app.domain.forecast import stretches
 from app.domain.job import Attestation, Event
 from app.domain.plan import Plan, PlannedStep
-from app.domain.terms import Terms
+from app.domain.terms import Label, Terms
 from app.engine.memory import read_cursor
 from app.engine.ports import JobDesk
 from app.engine.records import OVER, JobFilter, JobRecord, NewJob, Page
@@ -195,9 +195,16 @@ class JobsService:
                     return job
                 await news(left)
 
-    async def page(self, wanted: JobFilter, cursor: str | None, limit: int) -> Page:
-        """Some jobs, newest first. Raises Problem `invalid-cursor`."""
+    async def page(
+        self, wanted: JobFilter, cursor: str | None, limit: int, labels: Sequence[Label] = ()
+    ) -> Page:
+        """Some jobs, newest first. Raises Problem `invalid-cursor`.
+
+        `labels`: only jobs of clusters that have all of them now, also of deleted clusters.
+        """
         async with self.store.transaction() as tx:
+            if labels:
+                wanted = replace(wanted, clusters=await tx.clusters.labelled(labels))
             try:
                 # What a made-up cursor stands for may hold a NUL, which no database text can.
                 if cursor is not None and not read_cursor(cursor).isprintable():

@@ -111,6 +111,7 @@ class RegisteredNeighbour:
     """A neighbour as registered."""
 
     neighbour: Neighbour
+    version: int
     created_at: datetime
 
 

@@ -26,6 +26,7 @@ class NeighbourRow(SQLModel, table=True):
     kind: str
     zone_name: str
     peer_id: str | None = None
+    version: int
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
@@ -47,15 +48,16 @@ class NeighbourRows:
                 kind=about.kind.value,
                 zone_name=about.zone_name,
                 peer_id=about.peer_id,
+                version=neighbour.version,
                 created_at=neighbour.created_at,
             )
         )
         note(neighbour_id=about.id)
         await flushed(self._session)
 
-    async def get(self, neighbour_id: str) -> RegisteredNeighbour | None:
-        """One neighbour."""
-        row = await self._session.get(NeighbourRow, neighbour_id)
+    async def get(self, neighbour_id: str, *, lock: bool = False) -> RegisteredNeighbour | None:
+        """One neighbour; with `lock` nobody else changes it before this transaction ends."""
+        row = await self._session.get(NeighbourRow, neighbour_id, with_for_update=lock)
         return None if row is None or not self._reach.has(row.cluster_id) else _read(row)
 
     async def of_cluster(self, cluster_id: str) -> Sequence[Neighbour]:
@@ -82,6 +84,15 @@ class NeighbourRows:
         items = tuple(_read(row) for row in rows[:limit])
         return Page(items, items[-1].neighbour.id if len(rows) > limit else None)
 
+    async def replace(self, neighbour: RegisteredNeighbour) -> None:
+        """Write what callers say of it, and the version. Raises Problem `name-taken`."""
+        about = neighbour.neighbour
+        row = await self._session.get_one(NeighbourRow, about.id)
+        row.name, row.kind = about.name, about.kind.value
+        row.zone_name, row.peer_id = about.zone_name, about.peer_id
+        row.version = neighbour.version
+        await flushed(self._session)
+
     async def remove(self, neighbour_id: str) -> None:
         """Delete."""
         await self._session.execute(
@@ -99,5 +110,6 @@ def _read(row: NeighbourRow) -> RegisteredNeighbour:
             zone_name=row.zone_name,
             peer_id=row.peer_id,
         ),
+        row.version,
         row.created_at,
     )

@@ -41,8 +41,10 @@ class ReachedDesk:
         self, wanted: JobFilter, *, cursor: str | None = None, limit: int = 50
     ) -> Page:
         """See JobDesk."""
+        within = [one for one in (self.reach.clusters, wanted.clusters) if one is not None]
+        clusters = frozenset.intersection(*within) if within else None
         return await self.desk.list_jobs(
-            replace(wanted, clusters=self.reach.clusters), cursor=cursor, limit=limit
+            replace(wanted, clusters=clusters), cursor=cursor, limit=limit
         )
 
     async def unended(self, cluster_id: str) -> str | None:

@@ -439,6 +439,27 @@ async def test_jobs_are_found_by_state_cluster_procedure_and_change(
     is_problem(await world.client.get("/v1/jobs?state=nonsense"), 422, "invalid-request")
 
 
+async def test_jobs_are_found_by_the_labels_that_their_cluster_has_now(
+    world: World, cluster: Any, peer: Any
+) -> None:
+    job = (await world.start(cluster, "k1", peer_id=peer["id"])).json()
+
+    async def found(query: str) -> list[str]:
+        return [job["id"] for job in (await world.client.get(f"/v1/jobs?{query}")).json()["items"]]
+
+    assert await found("label=site=berlin") == []
+    labels = [{"name": "site", "value": "berlin"}, {"name": "tier", "value": "1=a"}]
+    place, any_version = f"/v1/clusters/{cluster['id']}", {"If-Match": "*"}
+    await world.client.patch(place, json={"labels": labels}, headers=any_version)
+    assert await found("label=site=berlin") == [job["id"]]
+    assert await found("label=site=berlin&label=tier=1%3Da") == [job["id"]]
+    assert await found("label=site=berlin&label=tier=2") == []
+    assert await found("label=site=berlin&state=succeeded") == []
+    is_problem(await world.client.get("/v1/jobs?label=site"), 422, "invalid-request")
+    await world.client.patch(place, json={"labels": []}, headers=any_version)
+    assert await found("label=site=berlin") == []
+
+
 async def test_an_unknown_job_is_not_found(world: World) -> None:
     for path in ("", "/result", "/cancel", "/events", "/backups", "/backups/b/content"):
         is_problem(await world.client.get(f"/v1/jobs/job-none{path}"), 404, "not-found")

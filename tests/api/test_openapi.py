@@ -175,6 +175,7 @@ def test_operation_ids_are_these(document: dict[str, Any]) -> None:
         "previewCancelJob",
         "probePeer",
         "rejectApproval",
+        "replaceNeighbour",
         "replaceWindow",
         "replayDelivery",
         "reportCluster",

@@ -313,6 +313,32 @@ async def test_a_job_cannot_name_a_foreign_peer(two: Two) -> None:
         json={**neighbour, "peer_id": two.foreign["peer_id"]},
     )
     is_problem(answer, 422, "invalid-request")
+    answer = await two.ask(
+        "PUT",
+        f"/v1/clusters/{two.own['cluster_id']}/neighbours/{two.own['neighbour_id']}",
+        json={**neighbour, "peer_id": two.foreign["peer_id"]},
+        headers={"If-Match": "*"},
+    )
+    is_problem(answer, 422, "invalid-request")
+
+
+async def test_a_label_that_a_foreign_cluster_has_too_finds_only_own_jobs(two: Two) -> None:
+    for ids in (two.own, two.foreign):
+        place = f"/v1/clusters/{ids['cluster_id']}"
+        labels = (await two.world.client.get(place)).json()["labels"]
+        changed = await two.world.client.patch(
+            place,
+            json={"labels": [*labels, {"name": "both", "value": "yes"}]},
+            headers={"If-Match": "*"},
+        )
+        assert changed.status_code == 200, changed.text
+    everybody = await two.world.client.get("/v1/jobs?label=both=yes")
+    assert {job["cluster_id"] for job in everybody.json()["items"]} == {
+        two.own["cluster_id"],
+        two.foreign["cluster_id"],
+    }
+    limited = await two.ask("GET", "/v1/jobs?label=both=yes")
+    assert {job["cluster_id"] for job in limited.json()["items"]} == {two.own["cluster_id"]}
 
 
 async def test_a_peer_belongs_to_the_key_that_registered_it_until_a_cluster_has_it(

@@ -81,6 +81,7 @@ SCOPES = {
         "replaceWindow",
         "importCluster",
         "deleteNeighbour",
+        "replaceNeighbour",
         "deletePeer",
         "probePeer",
         "updateCluster",

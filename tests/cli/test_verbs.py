@@ -53,6 +53,8 @@ async def test_a_job_is_attested_held_let_go_cancelled_and_run_again(open_stand:
         assert (await stand.house.story.finish(job, 60))["state"] == "cancelled"
         rerun = await ann.does("jobs", "rerun", job, "--change", "CHG2")
         assert (rerun["rerun_of"], rerun["change"]["number"]) == (job, "CHG2")
+        unlabelled = await ann.does("jobs", "list", "--label", "site=nowhere")
+        assert unlabelled["items"] == []
         listed = await ann.does("jobs", "list", "--cluster", CLUSTER)
         assert len(listed["items"]) == 2
 

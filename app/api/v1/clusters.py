@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import StringConstraints
+from fastapi import APIRouter, Request, Response
 
 from app.api import links
 from app.api.dependencies import (
@@ -13,11 +10,13 @@ from app.api.dependencies import (
     ClustersWriter,
     Cursor,
     IfMatch,
+    LabelFilter,
     Limit,
     MaybeOnce,
     ServicesOf,
     from_cursor,
     to_cursor,
+    to_labels,
 )
 from app.api.marks import created
 from app.api.problems import responses
@@ -34,22 +33,7 @@ from app.api.v1.schemas.clusters import (
 )
 from app.api.v1.schemas.importing import ClusterImport, ClusterImported, cluster_imported
 from app.api.v1.schemas.words import ClusterId
-from app.domain.terms import LABEL_NAME, Label
 from app.services.conditions import tag
-
-LabelFilter = Annotated[
-    list[
-        Annotated[
-            str, StringConstraints(max_length=264, pattern=rf"^{LABEL_NAME}=[^\x00-\x1f\x7f]*$")
-        ]
-    ],
-    Query(
-        alias="label",
-        max_length=10,
-        description="Only clusters with this label, `name=value`; several: with all of them.",
-        examples=[["site=berlin"]],
-    ),
-]
 
 router = APIRouter(prefix="/v1/clusters", tags=["clusters"], redirect_slashes=False)
 
@@ -104,8 +88,7 @@ async def list_all(
     labels: LabelFilter = [],  # noqa: B006 - FastAPI copies it
 ) -> ClusterList:
     """Registered clusters with their members."""
-    wanted = [Label(*text.split("=", 1)) for text in labels]
-    page = await services.clusters.page(from_cursor(cursor), limit, wanted)
+    page = await services.clusters.page(from_cursor(cursor), limit, to_labels(labels))
     following = to_cursor(page.next)
     links.announce_next(request, response, following)
     return ClusterList(items=[cluster_read(item) for item in page.items], next_cursor=following)

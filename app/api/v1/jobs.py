@@ -12,9 +12,11 @@ from app.api.dependencies import (
     JobsCanceller,
     JobsReader,
     JobsRunner,
+    LabelFilter,
     Limit,
     MaybeOnce,
     ServicesOf,
+    to_labels,
 )
 from app.api.marks import come_back
 from app.api.problems import responses
@@ -72,6 +74,7 @@ async def list_all(
     bulk_job_id: Annotated[
         str | None, Query(pattern=IDENTIFIER, description="Only jobs of this bulk job.")
     ] = None,
+    labels: LabelFilter = [],  # noqa: B006 - FastAPI copies it
 ) -> JobList:
     """Jobs, newest first, without their steps."""
     wanted = JobFilter(
@@ -84,7 +87,7 @@ async def list_all(
             **({} if bulk_job_id is None else {"bulk_job_id": bulk_job_id}),
         },
     )
-    page = await services.jobs.page(wanted, cursor, limit)
+    page = await services.jobs.page(wanted, cursor, limit, to_labels(labels))
     links.announce_next(request, response, page.next_cursor)
     base = links.base_url(request)
     return JobList(

@@ -29,7 +29,6 @@ from app.api.v1.schemas.neighbours import (
 )
 from app.api.v1.schemas.words import IDENTIFIER, ClusterId
 from app.services.conditions import tag
-from app.services.neighbours import NewNeighbour
 
 NeighbourId = Annotated[
     str, Path(pattern=IDENTIFIER, description="A neighbour.", examples=[NEIGHBOUR])
@@ -65,11 +64,11 @@ async def create(
     once: MaybeOnce,
 ) -> NeighbourRead:
     """Register a device with a zone to this cluster. Jobs that change members keep it right."""
-    said = NewNeighbour(body.name, body.kind, body.zone_name, body.peer_id)
-    made = await services.neighbours.create(cluster_id, said, once)
+    made = await services.neighbours.create(cluster_id, body.said(), once)
     found = made.value.neighbour
     path = f"/v1/clusters/{cluster_id}/neighbours/{found.id}"
-    created(request, response, path, tag(found.id, 1), replayed=made.replayed)
+    etag = tag(found.id, made.value.version)
+    created(request, response, path, etag, replayed=made.replayed)
     return neighbour_read(made.value)
 
 
@@ -112,7 +111,36 @@ async def get(
 ) -> NeighbourRead:
     """One neighbour."""
     found = await services.neighbours.get(cluster_id, neighbour_id)
-    response.headers["ETag"] = tag(neighbour_id, 1)
+    response.headers["ETag"] = tag(neighbour_id, found.version)
+    return neighbour_read(found)
+
+
+@router.put(
+    "/{neighbour_id}",
+    operation_id="replaceNeighbour",
+    summary="Change a neighbour",
+    responses=responses(
+        "not-found",
+        "name-taken",
+        "precondition-failed",
+        "precondition-required",
+        "body-too-large",
+        "unsupported-media-type",
+    ),
+)
+async def replace(
+    *,
+    response: Response,
+    cluster_id: ClusterId,
+    neighbour_id: NeighbourId,
+    body: NeighbourCreate,
+    _caller: ClustersWriter,
+    services: ServicesOf,
+    if_match: IfMatch,
+) -> NeighbourRead:
+    """The whole neighbour anew. Nothing changes on the device; jobs keep what they began with."""
+    found = await services.neighbours.replace(cluster_id, neighbour_id, body.said(), if_match)
+    response.headers["ETag"] = tag(neighbour_id, found.version)
     return neighbour_read(found)
 
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from app.api.v1.schemas.words import CLUSTER, LINE, PEER, TIME, Asked, Id, Line, NextCursor, Told
 from app.domain.neighbour import NeighbourKind
+from app.services.neighbours import NewNeighbour
 from app.services.records import RegisteredNeighbour
 
 NEIGHBOUR = "neighbour-06f3k2m8q1v5x7z9b2d4f6h8j0"
@@ -46,6 +47,10 @@ class NeighbourCreate(Asked):
         " clustered. Jobs change the zone there; without one they ask an operator.",
         examples=[PEER],
     )
+
+    def said(self) -> NewNeighbour:
+        """What the caller says of it."""
+        return NewNeighbour(self.name, self.kind, self.zone_name, self.peer_id)
 
 
 class NeighbourRead(Told):
