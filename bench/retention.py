@@ -28,7 +28,7 @@ from tests.support.engine_bench import new_job, step
 from tests.support.journals import register
 
 OLD = timedelta(0)
-KEEP = Keep(OLD, OLD, OLD, OLD, OLD, OLD, OLD, 1)
+KEEP = Keep(OLD, OLD, OLD, OLD, OLD, OLD, OLD, OLD, 1)
 _SEAL = """
 insert into job_evidence (job_id, made_at, digest, key_id, event_seq, event_hash, document)
 select id, now(), '', '', last_event_seq, '', '' from job where finished_at is not null

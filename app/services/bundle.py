@@ -129,6 +129,7 @@ def kept(settings: Settings) -> Keep:
         transcripts=settings.transcript_retention,
         observations=settings.observation_retention,
         jobs=settings.job_retention,
+        bulk_jobs=settings.job_retention,
         evidence=settings.evidence_retention,
         plans=settings.plan_retention,
         idempotency=KEPT,

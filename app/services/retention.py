@@ -37,6 +37,7 @@ class Keep:
     transcripts: timedelta
     observations: timedelta
     jobs: timedelta
+    bulk_jobs: timedelta
     evidence: timedelta
     plans: timedelta
     idempotency: timedelta
@@ -76,13 +77,14 @@ KINDS = (
     "observations",
     "backups",
     "jobs",
+    "bulk_jobs",
     "evidence",
     "plans",
     "idempotency",
 )
-"""In the order in which they go: a job goes behind what hangs on it. A new kind (such as the
-deliveries of webhooks) is one more word here, one more field of `Keep` and one more rule in
-app.storage.retention."""
+"""In the order in which they go: a job goes behind what hangs on it, and a bulk job behind its
+jobs. A new kind (such as the deliveries of webhooks) is one more word here, one more field of
+`Keep` and one more rule in app.storage.retention."""
 
 
 @dataclass(frozen=True, slots=True)

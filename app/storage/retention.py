@@ -63,6 +63,11 @@ select id from job where {_FREE}
     and not exists (select 1 from backup b where b.job_id = job.id)
 """  # noqa: S608 - constants of this module
 _OLD = {
+    "bulk_jobs": """
+        select id from bulk_job b where finished_at < statement_timestamp() - %(keep)s::interval
+            and not exists (select 1 from bulk_child c join job on job.id = c.job_id
+                where c.bulk_id = b.id)
+    """,
     "evidence": """
         select job_id from job_evidence e where made_at < statement_timestamp() - %(keep)s::interval
             and not exists (select 1 from job where job.id = e.job_id)
@@ -78,6 +83,7 @@ _OLD = {
     """,
 }
 _DELETE = {
+    "bulk_jobs": "delete from bulk_job where id in",
     "evidence": "delete from job_evidence where job_id in",
     "plans": "delete from plan where id in",
     "idempotency": "delete from idempotency where ctid in",

@@ -41,8 +41,8 @@ from tests.support.worker_process import acts
 pytestmark = pytest.mark.postgres
 OLD = timedelta(0)
 YEARS = timedelta(days=3650)
-NOTHING = Keep(YEARS, YEARS, YEARS, YEARS, YEARS, YEARS, YEARS, 1000)
-EVERYTHING = Keep(OLD, OLD, OLD, OLD, OLD, OLD, OLD, 1)
+NOTHING = Keep(YEARS, YEARS, YEARS, YEARS, YEARS, YEARS, YEARS, YEARS, 1000)
+EVERYTHING = Keep(OLD, OLD, OLD, OLD, OLD, OLD, OLD, OLD, 1)
 
 
 @dataclass
@@ -254,6 +254,43 @@ async def test_a_job_stays_while_its_backups_do(yard: Yard) -> None:
     await yard.evidence.seal(job_id)
     gone = await yard.retention.prune()
     assert (gone["events"] > 0, gone["jobs"], gone["backups"]) == (True, 0, 0)
+
+
+_BULK = """
+insert into bulk_job (id, procedure, parameters, selector, wave_size, stop_after, request,
+    owner_id, owner_name, scopes, cluster_ids, state, created_at, finished_at)
+values (%(id)s, 'backup', '{}', '{}', 1, 1, '{}',
+    'key-1', 'ann', '[]', array[%(cluster)s], %(state)s, now(),
+    case when %(state)s <> 'running' then now() end)
+"""
+_CHILD = """
+insert into bulk_child (bulk_id, cluster_id, position, wave, state, job_id)
+values (%(id)s, %(cluster)s, 0, 0, 'started', %(job)s)
+"""
+
+
+async def test_a_bulk_job_goes_behind_its_jobs_and_once_it_has_ended(yard: Yard) -> None:
+    sealed, unsealed = await yard.ended(1), await yard.ended(2)
+    await yard.evidence.seal(sealed)
+    async with await connect(yard.url) as connection:
+        for name, number, job, state in (
+            ("of-sealed", 1, sealed, "failed"),
+            ("of-unsealed", 2, unsealed, "failed"),
+            ("without-jobs", 1, None, "running"),
+        ):
+            values = {"id": name, "cluster": f"cluster-{number}", "job": job, "state": state}
+            await connection.execute(_BULK, values)
+            if job is not None:
+                await connection.execute(_CHILD, values)
+    young = replace(yard.retention, keep=replace(EVERYTHING, bulk_jobs=YEARS))
+    assert (await young.prune())["bulk_jobs"] == 0
+    gone = await yard.retention.prune()
+    assert gone["bulk_jobs"] == 1
+    async with await connect(yard.url) as connection:
+        left = await (await connection.execute("select id from bulk_job order by id")).fetchall()
+        children = await (await connection.execute("select bulk_id from bulk_child")).fetchall()
+    assert [row["id"] for row in left] == ["of-unsealed", "without-jobs"]
+    assert [row["bulk_id"] for row in children] == ["of-unsealed"]
 
 
 async def test_plans_and_idempotency_keys_that_led_to_nothing_go(yard: Yard) -> None:
