@@ -193,6 +193,7 @@ class PeersService:
                     peer_id=peer_id,
                     cluster_id=registered.cluster_id,
                 )
+            await tx.neighbours.lose_peer(peer_id)
             await tx.peers.remove(peer_id)
 
     async def observe(self, peer_id: str) -> Observation:

@@ -218,6 +218,10 @@ class Neighbours(Protocol):
         """Write what callers say of it, and the version. Raises Problem `name-taken`."""
         ...
 
+    async def lose_peer(self, peer_id: str) -> None:
+        """Those that name this Expressway name none from now on, which is a change of each."""
+        ...
+
     async def remove(self, neighbour_id: str) -> None: ...
 
 

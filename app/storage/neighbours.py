@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Column, DateTime, delete, select
+from sqlalchemy import Column, DateTime, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -92,6 +92,14 @@ class NeighbourRows:
         row.zone_name, row.peer_id = about.zone_name, about.peer_id
         row.version = neighbour.version
         await flushed(self._session)
+
+    async def lose_peer(self, peer_id: str) -> None:
+        """Name that Expressway no more. Of every cluster, whoever asks: the peer goes for all."""
+        await self._session.execute(
+            update(NeighbourRow)
+            .where(col(NeighbourRow.peer_id) == peer_id)
+            .values(peer_id=None, version=col(NeighbourRow.version) + 1)
+        )
 
     async def remove(self, neighbour_id: str) -> None:
         """Delete."""

@@ -75,6 +75,20 @@ async def test_a_neighbour_is_said_anew_by_who_has_seen_it(world: World) -> None
     assert (await world.client.get(here)).json() == changed.json()
 
 
+async def test_a_neighbour_whose_expressway_is_forgotten_has_changed(world: World) -> None:
+    cluster, peer = await world.cluster(), await world.peer()
+    place = f"/v1/clusters/{cluster['id']}/neighbours"
+    made = await world.client.post(place, json={**BODY, "peer_id": peer["id"]})
+    here, seen = made.headers["Location"], {"If-Match": made.headers["ETag"]}
+    other = await world.client.post(place, json={**BODY, "name": "other"})
+    gone = await world.client.delete(f"/v1/peers/{peer['id']}", headers={"If-Match": "*"})
+    assert gone.status_code == 204, gone.text
+    assert (await world.client.get(here)).json() == {**made.json(), "peer_id": None}
+    assert (await world.client.put(here, json=BODY, headers=seen)).status_code == 412
+    untouched = await world.client.get(other.headers["Location"])
+    assert untouched.headers["ETag"] == other.headers["ETag"]
+
+
 async def test_a_neighbour_of_another_cluster_is_not_found_here(world: World) -> None:
     one, other = await world.cluster(), await world.cluster("other.example.com")
     made = await world.client.post(f"/v1/clusters/{one['id']}/neighbours", json=BODY)
